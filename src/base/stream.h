@@ -1,6 +1,7 @@
 /* base/stream.h: the two function tables by which a format is handed bytes without knowing where
  * they come from or go to: a window over a bucket object, an upload, a file, memory in a test. */
 #pragma once
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/slice.h"
 
@@ -12,6 +13,7 @@ typedef struct an_source {
     an_rc (*at)(void *arg, uint64_t off, size_t min, size_t max, an_slice *out, an_err *err);
     void *arg;
     uint64_t size; /* bytes in all */
+    size_t piece;  /* largest `min`; SIZE_MAX: no limit */
 } an_source;
 
 static inline AN_MUST_CHECK an_rc an_source_at(const an_source *s, uint64_t off, size_t min,
@@ -19,6 +21,11 @@ static inline AN_MUST_CHECK an_rc an_source_at(const an_source *s, uint64_t off,
 {
     return s->at(s->arg, off, min, max, out, err);
 }
+
+/* Bytes [off, off + n) whatever n is: a view of the source where one piece holds them, else put
+ * together in `own` (cleared first; its maximum bounds n: AN_ELIMIT). */
+AN_MUST_CHECK an_rc an_source_gather(const an_source *s, uint64_t off, size_t n, an_buf *own,
+                                     an_slice *out, an_err *err);
 
 /* Sequential writing. All of `bytes` is taken, or the error ends the writing for good. */
 typedef struct an_sink {

@@ -1,0 +1,32 @@
+/* tsdb/segment/segment.h: chunk segment files: an 8-byte header, then frames
+ *
+ *   uvarint len | u8 encoding | len bytes data | be32 CRC32C(encoding, data)
+ *
+ * and the rule by which a writer starts the next file. spec/tsdb-block.md 2 and 6.1. */
+#pragma once
+#include "base/stream.h"
+
+enum { AN_SEGMENT_HEADER = 8, AN_FRAME_MAX_HEAD = 10 + 1, AN_FRAME_CRC = 4 };
+#define AN_SEGMENT_MAX (UINT64_C(512) << 20)
+
+typedef struct an_chunk_frame {
+    uint8_t encoding;
+    an_slice data;
+    an_slice raw;   /* the whole frame, as stored */
+    bool canonical; /* the length is written in the fewest bytes: `raw` may be copied */
+} an_chunk_frame;
+
+extern const uint8_t an_segment_header[AN_SEGMENT_HEADER];
+
+/* Magic, version: AN_ECORRUPT, cause segment-header. */
+AN_MUST_CHECK an_rc an_segment_check_header(an_slice head, an_err *err);
+/* The frame at `off`; views are valid until the next call on src or `own`. Length against the file
+ * (cause chunk-truncated), then the CRC (cause chunk-checksum; expected = stored). */
+AN_MUST_CHECK an_rc an_chunk_frame_read(const an_source *src, uint64_t off, an_buf *own,
+                                        an_chunk_frame *out, an_err *err);
+/* Appends a frame made of encoding and data. */
+void an_chunk_frame_write(an_buf *out, uint8_t encoding, an_slice data);
+
+/* Where the chunks of one series go, by upstream's over-estimate: cut[i] says that chunk i starts a
+ * new file. `pos` is the write position in the open file (0: none is open yet). */
+void an_segment_cut(uint64_t pos, const size_t *data_len, size_t n, bool *cut);
