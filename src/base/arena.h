@@ -3,8 +3,8 @@
  * One arena belongs to one unit of work (sync, plan, job, batch, request) and one thread. Reset
  * frees all at once and keeps one slab for the next round. An arena never owns file descriptors.
  *
- * Two kinds of allocation: an_arena_alloc for sizes bounded by us aborts when memory is gone;
- * an_arena_try for every size that came from outside, or may pass 1 MiB, returns NULL when the
+ * Two kinds of allocation: an_arena_alloc() for sizes bounded by us aborts when memory is gone;
+ * an_arena_try() for every size that came from outside, or may pass 1 MiB, returns NULL when the
  * budget is spent or n * size overflows. Both return memory aligned to 16 and set to zero. */
 #pragma once
 #include <stddef.h>

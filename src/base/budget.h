@@ -13,6 +13,7 @@
 
 typedef struct an_budget an_budget;
 
+/* A root budget; never NULL. */
 an_budget *an_budget_new(size_t limit_bytes);
 void an_budget_free(an_budget *b); /* asserts that all was given back */
 
@@ -26,6 +27,7 @@ void an_budget_give(an_budget *b, size_t n);
 AN_MUST_CHECK an_rc an_budget_reserve(an_budget *b, an_ctx *ctx, size_t n, an_budget **child,
                                       an_err *err);
 
+/* Bytes. */
 size_t an_budget_limit(const an_budget *b);
 size_t an_budget_used(an_budget *b);
 size_t an_budget_peak(an_budget *b); /* highest `used` so far */

@@ -34,6 +34,7 @@ static inline bool an_buf_reserve(an_buf *b, size_t n)
     return b->cap - b->n >= n || an_buf_grow(b, n);
 }
 
+/* Appending: all or nothing. Numbers are big-endian. */
 void an_buf_add(an_buf *b, const void *p, size_t n);
 static inline void an_buf_slice_add(an_buf *b, an_slice s) { an_buf_add(b, s.p, s.n); }
 void an_buf_str(an_buf *b, const char *s);

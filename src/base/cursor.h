@@ -23,6 +23,7 @@ static inline an_slice an_cursor_take(an_cursor *c, uint64_t n)
     return s;
 }
 
+/* One number each; zero and `bad` past the end. */
 uint8_t an_cursor_u8(an_cursor *c);
 uint16_t an_cursor_be16(an_cursor *c);
 uint32_t an_cursor_be32(an_cursor *c);

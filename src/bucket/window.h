@@ -23,6 +23,7 @@ typedef struct an_window_opts {
     uint64_t *bytes_read; /* counts what was fetched; may be NULL */
 } an_window_opts;
 
+/* `size` is the object's, from the listing. No read happens yet. */
 AN_MUST_CHECK an_rc an_window_open(an_bucket *b, an_ctx *ctx, an_slice key, uint64_t size,
                                    const an_window_opts *opts, an_window **out, an_err *err);
 void an_window_close(an_window *w); /* waits for reads under way; NULL is fine */
