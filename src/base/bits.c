@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "base/bits.h"
 
 uint64_t an_bits_tail(const uint8_t *p, size_t left)

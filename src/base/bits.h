@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* base/bits.h: bit streams of chunk payloads, most significant bit first.
  *
  * A stream is a run of bytes; its first bit is the highest bit of the first byte, the last byte is

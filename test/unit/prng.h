@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* unit/prng.h: the seeded random numbers of property tests. The seed is printed, and AN_SEED in the
  * environment repeats a run. */
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Bit reader and writer: round trips, the vectors of the format, and what they do at an end. */
 #include "base/bits.h"
 #include "unit/prng.h"
