@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* tsdb/segment/segment.h: chunk segment files: an 8-byte header, then frames
  *
  *   uvarint len | u8 encoding | len bytes data | be32 CRC32C(encoding, data)
@@ -18,15 +19,16 @@ typedef struct an_chunk_frame {
 
 extern const uint8_t an_segment_header[AN_SEGMENT_HEADER];
 
-/* Magic, version: AN_ECORRUPT, cause segment-header. */
+/* The first 8 bytes of a file, or all of a shorter one: AN_ECORRUPT, cause segment-header. */
 AN_MUST_CHECK an_rc an_segment_check_header(an_slice head, an_err *err);
-/* The frame at `off`; views are valid until the next call on src or `own`. Length against the file
- * (cause chunk-truncated), then the CRC (cause chunk-checksum; expected = stored). */
+/* The frame at `off`; views are valid until the next call on src or `own`, in which frames longer
+ * than a piece of src are put together. Length against the file (AN_ECORRUPT, cause
+ * chunk-truncated), then the CRC (AN_ECORRUPT, cause chunk-checksum; expected = stored). */
 AN_MUST_CHECK an_rc an_chunk_frame_read(const an_source *src, uint64_t off, an_buf *own,
                                         an_chunk_frame *out, an_err *err);
 /* Appends a frame made of encoding and data. */
 void an_chunk_frame_write(an_buf *out, uint8_t encoding, an_slice data);
 
 /* Where the chunks of one series go, by upstream's over-estimate: cut[i] says that chunk i starts a
- * new file. `pos` is the write position in the open file (0: none is open yet). */
+ * new file. `pos` is the write position in the open file (0: none is open yet, cut[0] is true). */
 void an_segment_cut(uint64_t pos, const size_t *data_len, size_t n, bool *cut);
