@@ -16,11 +16,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "tsdb/index/index_reader.h"
-
-/* A closed range of time, ms. The cuts of a member are ascending and do not touch each other. */
-typedef struct an_task_cut {
-    int64_t mint, maxt;
-} an_task_cut;
+#include "tsdb/tombstones/tombstones.h"
 
 /* One chunk of one input. The frame was checked: length, CRC, a known encoding, a header. */
 typedef struct an_task_chunk {
@@ -37,8 +33,7 @@ typedef struct an_task_member {
     size_t input; /* number of the input, in plan order */
     size_t n_chunks;
     const an_task_chunk *chunks; /* in the order of the input's index */
-    size_t n_cuts;
-    const an_task_cut *cuts; /* tombstones and the ends of the result's range */
+    an_intervals cuts; /* tombstones and the ends of the result's range */
 } an_task_member;
 
 typedef struct an_task {
