@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* tsdb/labels/labels.h: label sets as Prometheus orders and prints them.
  *
  * A set is an array of name/value pairs in ascending bytewise order of name. Strings are borrowed.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* tsdb/meta/marks.h: the three marks that lie next to a block: small compact JSON objects without a
  * newline. Source: spec/operations.md 3.2; oracle: golden/vectors/metajson. */
 #pragma once

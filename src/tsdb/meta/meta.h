@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* tsdb/meta/meta.h: meta.json of a block, with Go's exact bytes on writing and Go's leniency on
  * reading. Source: spec/tsdb-block.md 1.3, spec/compaction.md 5.5; oracle: golden/vectors/metajson.
  *
@@ -68,8 +69,9 @@ typedef struct an_meta {
 
 /* Reads a document as the bucket fetcher does. AN_ECORRUPT with cause meta-corrupt when it is not
  * one valid JSON document of the right types; AN_EUNSUPPORTED with cause meta-foreign when
- * `version` is not 1 or `thanos.version` is neither 0 nor 1 (the text says which and what was
- * found). `a` must outlive *out. The document is refused above AN_META_MAX bytes. */
+ * `version` is not 1 (the text says what was found). `thanos.version` and `ulid` are read as they
+ * are: whether they fit is the planner's business, which needs the labels to know the group.
+ * `a` must outlive *out. The document is refused above AN_META_MAX bytes. */
 enum { AN_META_MAX = 16 << 20 };
 AN_MUST_CHECK an_rc an_meta_parse(an_arena *a, an_slice doc, an_meta *out, an_err *err);
 
