@@ -15,7 +15,6 @@
  *
  * Threads: one per iterator; an_index is immutable after open. */
 #pragma once
-#include "base/arena.h"
 #include "base/stream.h"
 
 /* Longest symbol, series entry or postings table entry, bytes: 4 million chunks in one series. */
@@ -43,14 +42,15 @@ typedef struct an_index {
 AN_MUST_CHECK an_rc an_index_open(const an_source *src, an_index *out, an_err *err);
 
 /* Symbols in file order; checks strict order as it goes, count and CRC at the end. `src` must
- * outlive the iterator, which lives in `a`. */
+ * outlive the iterator; budget may be NULL. */
 typedef struct an_symbol_iter an_symbol_iter;
-AN_MUST_CHECK an_rc an_symbol_iter_open(const an_index *ix, const an_source *src, an_arena *a,
+AN_MUST_CHECK an_rc an_symbol_iter_open(const an_index *ix, const an_source *src, an_budget *budget,
                                         an_symbol_iter **out, an_err *err);
 /* AN_ENOTFOUND without a text after the last one (then all checks have passed). *sym is valid until
  * the next call; *ref is what series entries use: the ordinal (v2) or the file offset (v1). */
 AN_MUST_CHECK an_rc an_symbol_iter_next(an_symbol_iter *it, an_slice *sym, uint32_t *ref,
                                         an_err *err);
+void an_symbol_iter_close(an_symbol_iter *it); /* NULL is fine */
 
 /* Walks the postings offset table with its CRC. fn may be NULL; name and value are valid during the
  * call. *all is the file offset of the ("","") list, 0 if there is none (two are damage). budget
