@@ -184,8 +184,9 @@ static inline void an_bitw_put(an_bitw *w, uint64_t v, unsigned n)
 }
 
 static inline void an_bitw_bit(an_bitw *w, bool bit) { an_bitw_put(w, bit, 1); }
+/* Byte by byte, as an_buf_uvarint; varint is zig-zag. */
 void an_bitw_uvarint(an_bitw *w, uint64_t v);
-void an_bitw_varint(an_bitw *w, int64_t v); /* zig-zag */
+void an_bitw_varint(an_bitw *w, int64_t v);
 
 /* Pads with zero bits to a byte and completes the bytes: of the an_buf, or *n_bytes (may be NULL)
  * of the fixed memory. False when the stream did not fit; an an_buf then ends as it began and has

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* base/ulid.h: block ids. 16 bytes: 48-bit big-endian Unix milliseconds, 80 bits of entropy; text
  * is 26 characters of Crockford base 32. Text order = byte order = time order.
  * spec/tsdb-block.md 1.2 */
