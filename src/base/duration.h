@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* base/duration.h: the two duration grammars upstream uses, and how each prints.
  *
  * Go's, as kingpin extends it: optional sign, then numbers with optional fraction and a unit of

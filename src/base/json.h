@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* base/json.h: reading JSON as Go's encoding/json reads it, into an immutable tree.
  *
  * What Go keeps and most libraries lose is kept here: members in document order with their
@@ -16,7 +17,10 @@
 #include "base/err.h"
 #include "base/slice.h"
 
-enum { AN_JSON_DEPTH = 2000 }; /* Go: 10000; jansson's own end is 2048 */
+enum {
+    AN_JSON_DEPTH = 2000,         /* Go: 10000; jansson's own end is 2048 */
+    AN_JSON_VALUES_MAX = 1 << 20, /* numbers, strings, arrays and objects, keys included */
+};
 
 typedef enum an_json_type {
     AN_JSON_NULL,
@@ -37,7 +41,9 @@ typedef struct an_json {
 } an_json;
 
 /* AN_ECORRUPT: not one JSON document (the text says line and what was met). AN_ELIMIT: longer than
- * max_bytes, nested too deep, or the arena's budget is spent. *out is NULL on failure. */
+ * max_bytes, nested too deep, too many values, or the arena's budget is spent. *out is NULL on
+ * failure. While it parses it needs, outside the arena, about four times the document and 100 bytes
+ * a value. */
 AN_MUST_CHECK an_rc an_json_parse(an_arena *a, an_slice doc, size_t max_bytes, const an_json **out,
                                   an_err *err);
 

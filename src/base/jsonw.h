@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* base/jsonw.h: writing JSON with exactly the bytes of Go's encoding/json.
  *
  * Strings: `"` and `\` escaped, \b \f \n \r \t short, other bytes below 0x20 as \u00xx, U+2028 and

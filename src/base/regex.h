@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* base/regex.h: the regular expressions of relabeling and matchers: RE2's language as Go accepts
  * it, always anchored at both ends, `.` matches newlines too (upstream compiles ^(?s:...)$).
  *

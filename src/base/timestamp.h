@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* base/timestamp.h: points in time as seconds and nanoseconds since 1970 UTC, RFC 3339, and flags
  * that take either a time or a duration.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* base/yaml.h: reading YAML 1.1 as yaml.v2 reads it, strictly, into an immutable tree.
  *
  * One document: empty input is a null, later documents are not looked at. UTF-8 with or without
