@@ -161,6 +161,8 @@ static an_rc scan_number(scan *s)
         ok = n > 0;
         i += n;
     }
+    /* What follows must end it, or two ordinals side by side would read as one number. */
+    ok = ok && (i == d.n || is_space(d.p[i]) || d.p[i] == ',' || d.p[i] == ']' || d.p[i] == '}');
     AN_CHECK(ok, s->err, AN_ECORRUPT, "json: line %d: invalid number", s->line);
     an_slice text = an_slice_of(d.p + start, i - start);
     an_buf_printf(&s->body, "%zu", s->numbers.n / sizeof text);
