@@ -1,11 +1,12 @@
 #include "base/budget.h"
 
-#include <pthread.h>
+#include "base/cond.h"
+
 #include <stdlib.h>
 
 struct an_budget {
     pthread_mutex_t mu;
-    pthread_cond_t freed; /* CLOCK_MONOTONIC */
+    pthread_cond_t freed;
     size_t limit, used, peak;
     an_budget *parent; /* where `limit` was reserved; NULL at the root */
 };
@@ -13,15 +14,11 @@ struct an_budget {
 an_budget *an_budget_new(size_t limit_bytes)
 {
     an_budget *b = calloc(1, sizeof *b);
-    pthread_condattr_t attr;
 
     an_assert(b != NULL);
     b->limit = limit_bytes;
     an_assert(pthread_mutex_init(&b->mu, NULL) == 0);
-    an_assert(pthread_condattr_init(&attr) == 0);
-    an_assert(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
-    an_assert(pthread_cond_init(&b->freed, &attr) == 0);
-    an_assert(pthread_condattr_destroy(&attr) == 0);
+    an_cond_init(&b->freed);
     return b;
 }
 
