@@ -281,7 +281,7 @@ static an_rc build(builder *b, json_t *j, an_json *out)
         return build_text(b, b->numbers[ordinal], &out->text);
     }
     case JSON_REAL:
-        an_assert(!"a number was not replaced");
+        an_assert(json_typeof(j) != JSON_REAL); /* every number was replaced by its ordinal */
         return AN_ECORRUPT;
     default:
         return build_items(b, j, out);
