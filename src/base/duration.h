@@ -21,8 +21,6 @@
 
 AN_MUST_CHECK an_rc an_duration_parse(an_slice text, int64_t *ns, an_err *err);
 AN_MUST_CHECK an_rc an_duration_parse_prom(an_slice text, int64_t *ns, an_err *err);
-/* As the standard library's ParseDuration, without d and w: for YAML fields of that type. */
-AN_MUST_CHECK an_rc an_duration_parse_go(an_slice text, int64_t *ns, an_err *err);
 
 /* Each returns the length; the text is NUL-terminated. */
 enum { AN_DURATION_TEXT = 48 };

@@ -19,7 +19,8 @@ int64_t an_civil_to_unix(an_civil c); /* fields in range; no check */
 
 /* RFC 3339 as Go's time.Parse reads it: one-digit hour, ',' as decimal mark and offsets up to
  * +24:00 pass; lower case t and z, a missing offset or a bare date do not. Digits after the ninth
- * are dropped. *offset_s is the zone's distance to UTC. AN_EINVALID with Go's text. */
+ * are dropped. *offset_s is the zone's distance to UTC. AN_EINVALID: the text
+ * says which part could not be read. */
 AN_MUST_CHECK an_rc an_time_parse(an_slice text, int64_t *sec, int32_t *nsec, int32_t *offset_s,
                                   an_err *err);
 
