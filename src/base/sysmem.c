@@ -100,7 +100,7 @@ static bool find_mount(an_slice text, bool v1, an_slice *root, an_slice *mount)
 bool an_cgroup_find(an_slice self_cgroup, an_slice mountinfo, an_cgroup *out)
 {
     an_slice path, root, mount;
-    bool v1;
+    bool v1 = false;
 
     if (!find_path(self_cgroup, &path, &v1) || !find_mount(mountinfo, v1, &root, &mount)) {
         return false;
