@@ -25,6 +25,13 @@ an_bitw an_bitw_fixed(uint8_t *p, size_t n)
     return (an_bitw){.p = p, .end = n == 0 ? p : p + n, .start = p};
 }
 
+void an_bitw_move(an_bitw *w, uint8_t *p, size_t n)
+{
+    w->p = p + (w->p - w->start);
+    w->start = p;
+    w->end = p + n;
+}
+
 /* Room for n more bytes at p. The buffer's own `n` stays where the stream began until the end. */
 static bool room_for(an_bitw *w, size_t n)
 {

@@ -155,6 +155,9 @@ typedef struct an_bitw {
 an_bitw an_bitw_to(an_buf *buf);
 /* Fills the n bytes at p from their start. */
 an_bitw an_bitw_fixed(uint8_t *p, size_t n);
+/* Goes on in the n bytes at p, into which the caller has copied what was filled; fixed memory only.
+ */
+void an_bitw_move(an_bitw *w, uint8_t *p, size_t n);
 
 /* For an_bitw_put: stores a word where there was no room for one. */
 void an_bitw_word_slow(an_bitw *w, uint64_t word);
