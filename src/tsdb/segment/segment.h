@@ -32,3 +32,37 @@ void an_chunk_frame_write(an_buf *out, uint8_t encoding, an_slice data);
 /* Where the chunks of one series go, by upstream's over-estimate: cut[i] says that chunk i starts a
  * new file. `pos` is the write position in the open file (0: none is open yet, cut[0] is true). */
 void an_segment_cut(uint64_t pos, const size_t *data_len, size_t n, bool *cut);
+
+/* The same rule, one chunk of a series after the other, as the commit of a merge meets them.
+ * Upstream adds up the chunks of one series as if each length took five bytes; it compares with the
+ * file that was open when the series began until its first cut, with an empty one from then on. */
+typedef struct an_segment_cutter {
+    uint64_t max;  /* AN_SEGMENT_MAX */
+    uint64_t open; /* write position when the series began, when that file had chunks already; else 0 */
+    uint64_t sum;
+    bool begun;
+} an_segment_cutter;
+
+static inline an_segment_cutter an_segment_cutter_of(uint64_t max, uint64_t pos)
+{
+    return (an_segment_cutter){max, pos > AN_SEGMENT_HEADER ? pos : 0, 0, false};
+}
+
+/* data_len: of the payload. True: this chunk starts a new file (not told for the
+ * very first file: whoever writes opens that anyway). */
+static inline bool an_segment_cutter_next(an_segment_cutter *c, uint64_t data_len)
+{
+    uint64_t size = 5 + 1 + data_len + AN_FRAME_CRC;
+    bool cut;
+
+    c->sum += size;
+    if (c->open > 0) {
+        cut = c->sum + c->open > c->max;
+        if (cut) c->open = 0;
+    } else {
+        cut = c->begun && c->sum + AN_SEGMENT_HEADER > c->max;
+    }
+    c->begun = true;
+    if (cut) c->sum = size;
+    return cut;
+}
