@@ -26,7 +26,7 @@ class Prometheus:
         self.p = subprocess.Popen(
             ["prometheus", "--config.file=" + config, "--storage.tsdb.path=" + data_dir,
              "--storage.tsdb.retention.time=100y", "--storage.tsdb.min-block-duration=2h",
-             "--storage.tsdb.max-block-duration=2h", "--storage.tsdb.no-lockfile",
+             "--storage.tsdb.max-block-duration=2h",
              "--web.listen-address=127.0.0.1:%d" % self.port],
             stdout=self.log, stderr=self.log, env=dict(os.environ, GOMAXPROCS="1"))
         try:
