@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* objstore/bucket.h: what anneal needs of an object store, made for streaming.
  *
  * Providers (fs, later s3, gcs, ...) and decorators (metrics, retry, prefix, fault) look alike: an
@@ -12,18 +13,32 @@
 #pragma once
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/ctx.h"
 #include "base/err.h"
 #include "base/slice.h"
 
+enum { AN_KEY_MAX = 1024 }; /* bytes of a key: the smallest limit of the stores we know */
+
 typedef struct an_bucket an_bucket;
 typedef struct an_upload an_upload;
 
+/* Changes whenever the object's bytes do; opaque. A provider whose own is longer hashes it. */
+typedef struct an_etag {
+    uint8_t n; /* bytes of v, the rest is zero; 0: the store has none */
+    char v[63];
+} an_etag;
+
+static inline bool an_etag_eq(const an_etag *a, const an_etag *b)
+{
+    return a->n == b->n && memcmp(a->v, b->v, sizeof a->v) == 0;
+}
+
 typedef struct an_object {
-    an_slice key;     /* valid during the callback only */
+    an_slice key;     /* in a listing: valid during the callback only */
     uint64_t size;    /* bytes */
     int64_t mtime_ms; /* Unix ms; -1: the store does not tell */
-    an_slice etag;    /* empty: the store has none; opaque, compared bytewise */
+    an_etag etag;
 } an_object;
 
 /* Called once per object; any other return than AN_OK ends the listing with that result. */
@@ -45,11 +60,13 @@ enum { /* an_bucket.caps: what a listing can be trusted for, and what the store 
 typedef struct an_bucket_ops { /* all slots filled; "cannot" is AN_EUNSUPPORTED, never NULL */
     const char *name;
     /* Every object whose key starts with `prefix`, in ascending byte order of keys, recursively.
-     * `from`: only keys >= from (empty: all). Keys under `anneal/tmp/` are never reported. */
+     * `from`: only keys >= from (empty: all). Keys under `anneal/tmp/` are never reported.
+     * When a subtree cannot be looked at (a folder of a filesystem without permission), err->object
+     * is its key with a `/` at the end, and everything before it has been reported: a caller who
+     * can do without it lists again from behind it. */
     an_rc (*list)(an_bucket *b, an_ctx *ctx, an_slice prefix, an_slice from, an_list_fn fn,
                   void *arg, an_err *err);
-    /* AN_ENOTFOUND: no such object. *out.key is `key`; its etag lives until the next call by this
-     * thread. */
+    /* AN_ENOTFOUND: no such object. out->key is `key`. */
     an_rc (*stat)(an_bucket *b, an_ctx *ctx, an_slice key, an_object *out, an_err *err);
     /* Reads exactly n bytes at off. AN_ENOTFOUND: no such object; a short object is AN_ECORRUPT
      * with expected and found. */
@@ -66,10 +83,13 @@ typedef struct an_bucket_ops { /* all slots filled; "cannot" is AN_EUNSUPPORTED,
                          an_err *err);
     an_rc (*upload_write)(an_upload *u, an_ctx *ctx, an_slice bytes, an_err *err);
     /* All bytes are on stable storage, still invisible: the long part of completing, so that the
-     * objects of one block become visible close together. */
+     * objects of one block become visible close together. Nothing is written after it. */
     an_rc (*upload_flush)(an_upload *u, an_ctx *ctx, an_err *err);
     an_rc (*upload_complete)(an_upload *u, an_ctx *ctx, int flags, an_err *err);
     void (*upload_close)(an_upload *u);
+    /* Removes what uploads left behind whose process died (temp files, parts), if it was last
+     * written before `before_ms` (Unix ms); *n counts them. */
+    an_rc (*sweep)(an_bucket *b, an_ctx *ctx, int64_t before_ms, uint64_t *n, an_err *err);
     void (*free)(an_bucket *b);
 } an_bucket_ops;
 
@@ -83,7 +103,11 @@ struct an_upload { /* first member of a provider's upload */
     uint64_t written; /* bytes taken so far */
 };
 
-/* The calls everybody uses: they check the key and go through the table. */
+/* AN_EINVALID unless `key` is one (see above). */
+AN_MUST_CHECK an_rc an_key_check(an_slice key, an_err *err);
+
+/* The calls everybody uses: they check ctx and key and go through the table. Errors carry the key.
+ */
 AN_MUST_CHECK an_rc an_bucket_list(an_bucket *b, an_ctx *ctx, an_slice prefix, an_slice from,
                                    an_list_fn fn, void *arg, an_err *err);
 AN_MUST_CHECK an_rc an_bucket_stat(an_bucket *b, an_ctx *ctx, an_slice key, an_object *out,
@@ -99,4 +123,10 @@ AN_MUST_CHECK an_rc an_upload_write(an_upload *u, an_ctx *ctx, an_slice bytes, a
 AN_MUST_CHECK an_rc an_upload_flush(an_upload *u, an_ctx *ctx, an_err *err);
 AN_MUST_CHECK an_rc an_upload_complete(an_upload *u, an_ctx *ctx, int flags, an_err *err);
 void an_upload_close(an_upload *u); /* NULL is fine */
-void an_bucket_free(an_bucket *b);  /* NULL is fine */
+AN_MUST_CHECK an_rc an_bucket_sweep(an_bucket *b, an_ctx *ctx, int64_t before_ms, uint64_t *n,
+                                    an_err *err);
+void an_bucket_free(an_bucket *b); /* NULL is fine */
+
+/* A whole small object of `size` bytes (as listed) in the arena: AN_ELIMIT above `max`. */
+AN_MUST_CHECK an_rc an_bucket_read(an_bucket *b, an_ctx *ctx, an_arena *a, an_slice key,
+                                   uint64_t size, size_t max, an_slice *out, an_err *err);
