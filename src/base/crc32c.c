@@ -17,18 +17,19 @@ typedef uint32_t crc_fn(uint32_t c, const uint8_t *p, size_t n);
  *
  * table[k][b] is what byte b turns into when k zero bytes follow. The CRC is linear, so an entry is
  * the XOR of those of its single bits: eight numbers a row make the table at compile time. */
+#define BIT(i, b, v) (((i) >> (b) & 1) != 0 ? (v) : 0u)
 #define ENTRY(i, b0, b1, b2, b3, b4, b5, b6, b7)                                                   \
-    ((i) & 1 ? b0 : 0u) ^ ((i) & 2 ? b1 : 0u) ^ ((i) & 4 ? b2 : 0u) ^ ((i) & 8 ? b3 : 0u) ^        \
-        ((i) & 16 ? b4 : 0u) ^ ((i) & 32 ? b5 : 0u) ^ ((i) & 64 ? b6 : 0u) ^ ((i) & 128 ? b7 : 0u)
+    (BIT(i, 0, b0) ^ BIT(i, 1, b1) ^ BIT(i, 2, b2) ^ BIT(i, 3, b3) ^ BIT(i, 4, b4) ^               \
+     BIT(i, 5, b5) ^ BIT(i, 6, b6) ^ BIT(i, 7, b7))
 #define ROW4(i, ...)                                                                               \
-    ENTRY(i, __VA_ARGS__), ENTRY(i + 1, __VA_ARGS__), ENTRY(i + 2, __VA_ARGS__),                   \
-        ENTRY(i + 3, __VA_ARGS__)
+    ENTRY(i, __VA_ARGS__), ENTRY((i) + 1, __VA_ARGS__), ENTRY((i) + 2, __VA_ARGS__),               \
+        ENTRY((i) + 3, __VA_ARGS__)
 #define ROW16(i, ...)                                                                              \
-    ROW4(i, __VA_ARGS__), ROW4(i + 4, __VA_ARGS__), ROW4(i + 8, __VA_ARGS__),                      \
-        ROW4(i + 12, __VA_ARGS__)
+    ROW4(i, __VA_ARGS__), ROW4((i) + 4, __VA_ARGS__), ROW4((i) + 8, __VA_ARGS__),                  \
+        ROW4((i) + 12, __VA_ARGS__)
 #define ROW64(i, ...)                                                                              \
-    ROW16(i, __VA_ARGS__), ROW16(i + 16, __VA_ARGS__), ROW16(i + 32, __VA_ARGS__),                 \
-        ROW16(i + 48, __VA_ARGS__)
+    ROW16(i, __VA_ARGS__), ROW16((i) + 16, __VA_ARGS__), ROW16((i) + 32, __VA_ARGS__),             \
+        ROW16((i) + 48, __VA_ARGS__)
 #define ROW(...)                                                                                   \
     {ROW64(0, __VA_ARGS__), ROW64(64, __VA_ARGS__), ROW64(128, __VA_ARGS__),                       \
      ROW64(192, __VA_ARGS__)}
