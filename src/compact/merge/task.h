@@ -33,7 +33,7 @@ typedef struct an_task_member {
     size_t input; /* number of the input, in plan order */
     size_t n_chunks;
     const an_task_chunk *chunks; /* in the order of the input's index */
-    an_intervals cuts; /* tombstones and the ends of the result's range */
+    an_intervals cuts;           /* tombstones and the ends of the result's range */
 } an_task_member;
 
 typedef struct an_task {
