@@ -95,7 +95,6 @@ an_rc an_block_presence_of(an_bucket *b, an_ctx *ctx, an_arena *a, an_ulid id,
                            an_err *err)
 {
     an_rc rc = AN_OK;
-    an_meta m;
     char text[AN_ULID_TEXT + 1], key[64];
 
     AN_TRY(an_block_list(b, ctx, a, id, out, err));
@@ -105,13 +104,13 @@ an_rc an_block_presence_of(an_bucket *b, an_ctx *ctx, an_arena *a, an_ulid id,
     uint8_t *doc = an_arena_try(a, (size_t)out->meta_bytes + 1, 1);
     AN_CHECK(doc != NULL, err, AN_ELIMIT, "no memory for %s", key);
     AN_TRY(an_bucket_get(b, ctx, an_slice_str(key), 0, (size_t)out->meta_bytes, doc, err));
-    rc = an_meta_parse(a, an_slice_of(doc, (size_t)out->meta_bytes), &m, err);
+    rc = an_meta_parse(a, an_slice_of(doc, (size_t)out->meta_bytes), &out->meta, err);
     if (rc == AN_ECORRUPT || rc == AN_EUNSUPPORTED)
         rc = AN_OK; /* not a block of ours, then */
     else if (rc == AN_OK) {
-        out->complete = all_there(out, &m);
-        out->same_sources =
-            same_ulids(a, m.compaction.sources, m.compaction.n_sources, sources, n_sources);
+        out->complete = all_there(out, &out->meta);
+        out->same_sources = same_ulids(a, out->meta.compaction.sources,
+                                       out->meta.compaction.n_sources, sources, n_sources);
     }
 out:
     return rc;

@@ -14,6 +14,7 @@ typedef struct an_block_presence {
     /* from meta.json, by an_block_presence_of alone */
     bool complete;     /* readable, and every object it lists is there with its size */
     bool same_sources; /* readable, and its sources are those asked for */
+    an_meta meta;      /* when it is readable */
 } an_block_presence;
 
 /* The listing alone. */

@@ -154,17 +154,6 @@ out:
 
 void an_block_writer_cut(an_block_writer *w) { w->cut = true; }
 
-uint64_t an_block_writer_pos(const an_block_writer *w)
-{
-    return w->cut ? 0 : w->segments[w->n_segments - 1].size;
-}
-
-uint32_t an_block_writer_segment(const an_block_writer *w)
-{
-    an_assert(w->n_segments > 0);
-    return (uint32_t)(w->n_segments - 1);
-}
-
 static an_rc index_write(void *arg, an_slice bytes, an_err *err)
 {
     an_rc rc = AN_OK;

@@ -28,6 +28,7 @@ typedef struct an_block_writer_opts {
     uint64_t *bytes_written; /* counts; may be NULL */
 } an_block_writer_opts;
 
+/* Opens nothing in the bucket yet. */
 AN_MUST_CHECK an_rc an_block_writer_open(an_bucket *b, an_ctx *ctx,
                                          const an_block_writer_opts *opts, an_block_writer **out,
                                          an_err *err);
@@ -38,10 +39,6 @@ void an_block_writer_close(an_block_writer *w);
 AN_MUST_CHECK an_rc an_block_writer_chunks(an_block_writer *w, an_slice frames, an_err *err);
 /* What is appended next goes to a new segment. */
 void an_block_writer_cut(an_block_writer *w);
-/* Write position in the open segment, header included; 0: none is open. */
-uint64_t an_block_writer_pos(const an_block_writer *w);
-/* Number of the open segment, from 0. */
-uint32_t an_block_writer_segment(const an_block_writer *w);
 /* Where the index goes; the object `index` is opened by the first write. */
 an_sink an_block_writer_index(an_block_writer *w);
 

@@ -24,6 +24,7 @@ typedef struct an_commit {
     uint64_t *input_samples; /* per input */
 } an_commit;
 
+/* All borrowed; pending chunks are paid by `budget`. */
 void an_commit_init(an_commit *c, an_block_writer *blocks, an_index_writer *index,
                     an_strtab *symbols, uint64_t segment_max, size_t n_inputs, an_budget *budget);
 void an_commit_deinit(an_commit *c); /* a zeroed one is fine */

@@ -36,49 +36,14 @@ void an_series_cursor_close(an_series_cursor *c)
     memset(c, 0, sizeof *c);
 }
 
-/* A name that stands in the set twice. Sorted sets show it between neighbours; others (accepted
- * with --debug.accept-malformed-index) are searched. */
-static bool repeats_a_name(const an_series_entry *e)
-{
-    bool sorted = true;
-
-    for (size_t i = 1; i < e->n_labels; i++) {
-        if (e->labels[2 * i] == e->labels[2 * i - 2]) return true;
-        sorted = sorted && e->labels[2 * i] > e->labels[2 * i - 2];
-    }
-    for (size_t i = 0; !sorted && i < e->n_labels; i++) {
-        for (size_t j = i + 1; j < e->n_labels; j++) {
-            if (e->labels[2 * i] == e->labels[2 * j]) return true;
-        }
-    }
-    return false;
-}
-
-static bool names_ascend(const an_series_entry *e)
-{
-    for (size_t i = 1; i < e->n_labels; i++) {
-        if (e->labels[2 * i] <= e->labels[2 * i - 2]) return false;
-    }
-    return true;
-}
-
 static an_rc judge(an_series_cursor *c, const an_series_entry *e, an_err *err)
 {
     an_rc rc = AN_OK;
     an_index_health *h = &c->health;
 
-    rc = an_index_health_add(h, e, err);
-    if (rc != AN_OK) {
-        /* Labels in the wrong order are what puts a series in the wrong place. */
-        if (err->cause == AN_CAUSE_OOO_SERIES && (h->ooo_labels > 0 || !names_ascend(e)))
-            err->cause = AN_CAUSE_OOO_LABELS;
-        goto out;
-    }
+    AN_TRY(an_block_check_entry(c->o.block, h, e, err));
     if ((h->outside | h->ooo_chunks | h->ooo_labels) != 0)
         AN_TRY(an_index_health_input(h, c->o.accept, err));
-    AN_CHECK_CAUSE(!repeats_a_name(e), err, AN_ECORRUPT, AN_CAUSE_OOO_LABELS,
-                   "block %s: a label name stands twice in the series at %llu", c->o.block->id,
-                   (unsigned long long)e->off);
 out:
     return rc;
 }
@@ -158,10 +123,11 @@ static an_rc clamp_slowly(an_series_cursor *c, const an_series_entry *e, an_inte
     for (size_t i = 0; i < e->n_chunks; i++) {
         const an_chunk_meta *m = &e->chunks[i];
         if (m->maxt < lo || m->mint > hi) {
-            if (m->mint == c->o.maxt && m->maxt == c->o.maxt)
-                c->edge_samples++;
-            else
-                c->unread_chunks++;
+            /* Times rise within a chunk, so one of a single time holds a single sample. */
+            bool edge = m->mint == c->o.maxt && m->maxt == c->o.maxt;
+            c->edge_samples += edge;
+            c->unread_edge += edge;
+            c->unread_chunks += !edge;
             continue;
         }
         if (an_intervals_cover(deleted, (an_interval){m->mint, m->maxt})) {

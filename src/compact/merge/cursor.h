@@ -13,9 +13,9 @@
  *
  * Threads: one. */
 #pragma once
+#include "bucket/block_check.h"
 #include "bucket/chunk_reader.h"
 #include "compact/merge/ordmap.h"
-#include "tsdb/index/health.h"
 #include "tsdb/tombstones/tombstones.h"
 
 typedef struct an_series_cursor_opts {
@@ -46,6 +46,7 @@ typedef struct an_series_cursor {
     /* sums so far */
     uint64_t n_entries;
     uint64_t edge_samples;  /* left out because they lie at exactly maxt */
+    uint64_t unread_edge;   /* ... in chunks that hold nothing else, and were not read */
     uint64_t dup_chunks;    /* left out because they are there already */
     uint64_t unread_chunks; /* left out otherwise: their samples are in no sum */
     uint64_t dup_samples;   /* in the headers of dup_chunks */

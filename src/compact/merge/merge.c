@@ -47,12 +47,12 @@ static an_rc merge_symbols(run *r, an_err *err)
 
     an_assert(windows != NULL && sources != NULL && v != NULL);
     for (size_t i = 0; i < r->n; i++) {
-        AN_TRY(an_block_reader_window(r->in[i].block, AN_BLOCK_INDEX, &r->o->symbols, &windows[i],
-                                      err));
+        AN_TRY(an_block_reader_window(r->in[i].block, AN_BLOCK_INDEX, &r->o->symbol_window,
+                                      &windows[i], err));
         sources[i] = an_window_source(windows[i]);
         v[i] = (an_symbols_input){&r->in[i].block->index, &sources[i], NULL};
     }
-    AN_TRY(an_strtab_new(r->o->maps, r->o->spill, &r->symbols, err));
+    AN_TRY(an_strtab_new(r->o->symbols, r->o->spill, &r->symbols, err));
     rc = an_symbols_merge(v, r->n, r->symbols, r->o->maps, r->o->budget, r->o->spill, &bad, err);
     if (rc != AN_OK && bad < r->n) (void)an_block_reader_err(r->in[bad].block, "index", err);
 out:
@@ -73,8 +73,10 @@ static an_rc open_input(run *r, size_t i, an_err *err)
     const an_block_reader *b = r->in[i].block;
     uint64_t all = 0;
 
-    AN_TRY(an_block_reader_window(b, AN_BLOCK_INDEX, &r->o->postings, &in->postings_window, err));
-    AN_TRY(an_block_reader_window(b, AN_BLOCK_INDEX, &r->o->series, &in->series_window, err));
+    AN_TRY(an_block_reader_window(b, AN_BLOCK_INDEX, &r->o->postings_window, &in->postings_window,
+                                  err));
+    AN_TRY(
+        an_block_reader_window(b, AN_BLOCK_INDEX, &r->o->series_window, &in->series_window, err));
     in->postings = an_window_source(in->postings_window);
     in->series = an_window_source(in->series_window);
     AN_TRY(an_postings_table_walk(&b->index, &in->postings, r->o->budget, NULL, NULL, &all, err));
@@ -319,6 +321,8 @@ static void sum_up(const run *r, an_arena *a, an_merge_result *out)
                                          .samples = c->input_samples[i],
                                          .dup_samples = s->dup_samples,
                                          .edge_samples = s->edge_samples,
+                                         .unread_edge = s->unread_edge,
+                                         .ooo_labels = s->health.ooo_labels,
                                          .dup_chunks = s->dup_chunks,
                                          .unread_chunks = s->unread_chunks};
     }

@@ -14,8 +14,10 @@
  * entry is reported, the chunks of all series before it are checked. Which input a human would
  * be told of first is another question: bucket/block_check.h.
  *
- * Memory: windows and batches from `budget`, symbol table and maps from `maps`, the index writer
- * from `index`; the latter two spill. Threads: one, and those of the pool. */
+ * Memory: windows and batches from `budget`, the maps from `maps`, the symbol table from `symbols`,
+ * the index writer from `index`; the latter three spill, and take what they can get before they do.
+ *
+ * Threads: one, and those of the pool. */
 #pragma once
 #include "base/pool.h"
 #include "bucket/block_writer.h"
@@ -38,9 +40,9 @@ typedef struct an_merge_opts {
     unsigned n_batches;   /* in the ring, 1 at least */
     size_t batch_bytes;   /* of frames in each */
     uint64_t segment_max; /* AN_SEGMENT_MAX; less in tests */
-    an_window_opts symbols, series, postings; /* windows over the indexes */
+    an_window_opts symbol_window, series_window, postings_window; /* over the indexes */
     an_chunk_reader_opts chunks;
-    an_budget *budget, *maps, *index;
+    an_budget *budget, *maps, *symbols, *index;
     const an_spill *spill;       /* may be NULL: AN_ELIMIT instead */
     void (*progress)(void *arg); /* after each commit; may be NULL */
     void *progress_arg;
@@ -51,7 +53,10 @@ typedef struct an_merge_sums { /* of one input */
     uint64_t samples;      /* header counts of the chunks that were read */
     uint64_t dup_samples;  /* of those left out because they are there already */
     uint64_t edge_samples; /* left out because they lie at exactly maxt */
-    uint64_t dup_chunks, unread_chunks;
+    uint64_t unread_edge;  /* ... in chunks that hold nothing else, and were not read */
+    uint64_t dup_chunks;
+    uint64_t unread_chunks; /* deleted as a whole: their samples are in no sum */
+    uint64_t ooo_labels;    /* accepted */
 } an_merge_sums;
 
 typedef struct an_merge_result {

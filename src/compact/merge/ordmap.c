@@ -5,6 +5,8 @@
 
 enum { PAGE_WORDS = 1024, CACHED = 32 }; /* pages of a spilled map in memory: number mod CACHED */
 
+_Static_assert(CACHED *PAGE_WORDS * sizeof(uint32_t) == AN_ORDMAP_SPILLED_BYTES, "as promised");
+
 typedef struct map {
     an_ordmap pub; /* first: the public pointer is this one */
     an_budget *budget;
@@ -20,7 +22,7 @@ typedef struct map {
 static size_t entry_words(const map *m) { return m->pairs ? 2 : 1; }
 static uint32_t per_page(const map *m) { return m->pairs ? PAGE_WORDS / 2 : PAGE_WORDS; }
 
-an_rc an_ordmap_new(an_budget *b, const an_spill *spill, int index_version, uint32_t n,
+an_rc an_ordmap_new(an_budget *b, size_t keep, const an_spill *spill, int index_version, uint32_t n,
                     an_ordmap **out, an_err *err)
 {
     an_rc rc = AN_OK;
@@ -34,8 +36,10 @@ an_rc an_ordmap_new(an_budget *b, const an_spill *spill, int index_version, uint
     m->pub.n = n;
     m->file = -1;
     m->held = n * entry_words(m) * sizeof(uint32_t);
-    if (!an_budget_take(b, m->held)) {
-        m->held = CACHED * PAGE_WORDS * sizeof(uint32_t);
+    if (an_budget_take(b, m->held + keep)) {
+        an_budget_give(b, keep);
+    } else {
+        m->held = AN_ORDMAP_SPILLED_BYTES;
         if (spill == NULL || !an_budget_take(b, m->held)) {
             m->held = 0;
             rc = AN_FAIL(err, AN_ELIMIT, "no memory to map %u symbols", n);

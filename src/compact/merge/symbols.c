@@ -42,7 +42,8 @@ an_rc an_symbols_merge(an_symbols_input *inputs, size_t n, an_strtab *union_tabl
     for (size_t i = 0; i < n; i++) {
         const an_index *ix = inputs[i].index;
         *bad = heads[i].input = i;
-        AN_TRY(an_ordmap_new(maps, spill, ix->version, ix->n_symbols, &inputs[i].map, err));
+        AN_TRY(an_ordmap_new(maps, (n - i - 1) * AN_ORDMAP_SPILLED_BYTES, spill, ix->version,
+                             ix->n_symbols, &inputs[i].map, err));
         AN_TRY(an_symbol_iter_open(ix, inputs[i].source, scratch, &heads[i].it, err));
         AN_TRY(advance(&heap, &heads[i], err));
     }
