@@ -36,7 +36,7 @@ typedef struct an_identity {
 } an_identity;
 
 /* Appends the text that is hashed. */
-void an_identity_text(an_buf *out, const an_identity *id);
+void an_identity_text(an_arena *a, an_buf *out, const an_identity *id);
 /* AN_ELIMIT: no memory for the text. AN_EHALT, cause rewrite-loop: a rewrite must get a lower ULID
  * than its input, and the input's is the lowest there is. */
-AN_MUST_CHECK an_rc an_identity_ulid(const an_identity *id, an_ulid *out, an_err *err);
+AN_MUST_CHECK an_rc an_identity_ulid(an_arena *a, const an_identity *id, an_ulid *out, an_err *err);

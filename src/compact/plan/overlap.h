@@ -13,7 +13,7 @@
 /* Appends upstream's text: `overlaps found while gathering blocks. [mint: ...`, ranges ascending.
  * False, nothing appended: no two of the blocks overlap. Blocks are in ascending order of min time.
  */
-bool an_overlap_text(an_buf *out, const an_plan_block *const *b, size_t n);
+bool an_overlap_text(an_arena *a, an_buf *out, const an_plan_block *const *b, size_t n);
 
 /* Appends one ISOLATE for each cause among the overlaps. */
 void an_overlap_judge(an_arena *a, const an_group *g, const an_plan_block *const *b, size_t n,

@@ -52,6 +52,21 @@ typedef struct an_plan_block {
     an_slice bad_text; /* its words */
 } an_plan_block;
 
+/* Width of a block's range, ms. Wraps where Go wraps: the two may be anything. */
+static inline int64_t an_plan_width(const an_meta *m)
+{
+    return (int64_t)((uint64_t)m->maxt - (uint64_t)m->mint);
+}
+
+/* What keeps a block out of every plan; AN_CAUSE_NONE: nothing. */
+an_cause an_plan_fault(const an_plan_block *b);
+
+/* The sources of all blocks together, ascending, each once: the source list of their result. */
+an_ulid *an_plan_sources(an_arena *a, const an_plan_block *const *b, size_t n, size_t *n_out);
+
+/* Order of streams: resolution, then labels. 0: the blocks belong to one group. */
+int an_plan_stream_cmp(const an_meta *x, const an_meta *y);
+
 /* Blocks that may become one: equal labels and resolution. */
 typedef struct an_group {
     an_slice key; /* <resolution>@<labels hash> */

@@ -41,7 +41,8 @@ typedef struct an_part {
  * to none. Returns the number of parts. */
 size_t an_split(an_arena *a, const an_plan_block *const *b, size_t n, int64_t range, an_part **out);
 
-/* The first cluster of overlapping blocks: indexes into `of`, which holds indexes into b. */
+/* The first cluster of overlapping blocks among b[of[0]], b[of[1]], ...: its elements of `of` are
+ * copied to out (room for n); returns how many. */
 size_t an_select_overlapping(const an_plan_block *const *b, const size_t *of, size_t n,
                              size_t *out);
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* tsdb/labels/matchers.h: series selectors like {a="1",b=~"x|y"}.
+/* tsdb/labels/matchers.h: series selectors like {a="1",b=~"x|y"} or up{a!="1"}, by PromQL's
+ * grammar. An offset behind it is read and means nothing here, as upstream. A metric name becomes
+ * the last matcher, on __name__; a quoted one inside the braces stays in its place.
  * Oracle: golden/vectors/matchers. Ownership: free them. Threads: immutable after parsing. */
 #pragma once
 #include "base/arena.h"
@@ -18,6 +20,7 @@ typedef struct an_matcher {
 typedef struct an_matchers {
     size_t n;
     an_matcher *v;
+    an_arena *arena; /* holds all of it */
 } an_matchers;
 
 /* "=", "!=", "=~", "!~" */

@@ -41,6 +41,7 @@ typedef struct an_relabel_rule {
 typedef struct an_relabel {
     size_t n;
     an_relabel_rule *rules;
+    an_arena *arena; /* holds all of it */
 } an_relabel;
 
 /* What the rules may do. */

@@ -31,4 +31,8 @@ extern const char *const an_mark_file[AN_MARK__COUNT]; /* "deletion-mark.json", 
  */
 AN_MUST_CHECK an_rc an_mark_parse(an_arena *a, an_mark_kind kind, an_slice doc, an_mark *out,
                                   an_err *err);
+/* Appends the bytes that upstream writes. */
 void an_mark_write(an_buf *out, const an_mark *m);
+
+/* When it was made, Unix ms: its own time, else that of its object. Saturates. */
+int64_t an_mark_ms(const an_mark *m, int64_t object_mtime_ms);

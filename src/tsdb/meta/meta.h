@@ -29,9 +29,10 @@ typedef struct an_meta_file {
     an_slice hash_func, hash_value;
 } an_meta_file;
 
-typedef struct an_meta_time { /* a Go time.Time in UTC */
+typedef struct an_meta_time { /* a Go time.Time */
     int64_t sec;              /* Unix seconds; Go's zero time is AN_GO_ZERO_SEC */
     int32_t nsec;
+    int32_t offset_s; /* zone it was written with, kept for writing it again; 0: UTC */
 } an_meta_time;
 #define AN_GO_ZERO_SEC INT64_C(-62135596800)
 
@@ -58,7 +59,7 @@ typedef struct an_meta {
         size_t n_segment_files, n_files;
         an_slice *segment_files;
         an_meta_file *files;
-        an_slice rewrites; /* JSON text in canonical compact form, empty: none */
+        an_slice rewrites; /* JSON text in canonical compact form, empty: none; see rewrites.h */
         struct {
             int64_t series_max_size, chunk_max_size; /* bytes; 0: unknown */
         } index_stats;
