@@ -29,16 +29,12 @@ AN_MUST_CHECK an_rc an_chunk_frame_read(const an_source *src, uint64_t off, an_b
 /* Appends a frame made of encoding and data. */
 void an_chunk_frame_write(an_buf *out, uint8_t encoding, an_slice data);
 
-/* Where the chunks of one series go, by upstream's over-estimate: cut[i] says that chunk i starts a
- * new file. `pos` is the write position in the open file (0: none is open yet, cut[0] is true). */
-void an_segment_cut(uint64_t pos, const size_t *data_len, size_t n, bool *cut);
-
-/* The same rule, one chunk of a series after the other, as the commit of a merge meets them.
- * Upstream adds up the chunks of one series as if each length took five bytes; it compares with the
- * file that was open when the series began until its first cut, with an empty one from then on. */
+/* Which chunks start a new file, asked for one chunk of a series after the other. Upstream adds up
+ * the chunks of one series as if each length took five bytes; it compares with the file that was
+ * open when the series began until its first cut, with an empty one from then on. */
 typedef struct an_segment_cutter {
     uint64_t max;  /* AN_SEGMENT_MAX */
-    uint64_t open; /* write position when the series began, when that file had chunks already; else 0 */
+    uint64_t open; /* write position when the series began if that file had chunks; else 0 */
     uint64_t sum;
     bool begun;
 } an_segment_cutter;
