@@ -25,8 +25,8 @@ typedef struct an_intervals {
     an_interval *v;
 } an_intervals;
 
-/* Unites *in with iv. The result lives in `a` where it does not fit the old array's place; false
- * when there is no memory for it, then *in is as before. */
+/* Unites *in with iv. The result is a new array in `a`; the old one, which may belong to parsed
+ * tombstones, stays as it is. False when there is no memory: then *in is as before. */
 AN_MUST_CHECK bool an_intervals_add(an_arena *a, an_intervals *in, an_interval iv);
 /* One interval holds all of r: a chunk with that range is gone. */
 bool an_intervals_cover(an_intervals in, an_interval r);
