@@ -3,7 +3,7 @@
  * spill file when the budget is short. Filled once in ascending order, then read at random.
  *
  * The strings lie one behind the other as in a symbol section (uvarint length, bytes), cut into
- * pages of 32 KiB; the offset of every 16th is kept. When the budget has no further page, all pages
+ * pages of 16 KiB; the offset of every 16th is kept. When the budget has no further page, all pages
  * go to the spill file and what they held becomes a small read cache.
  *
  * Threads: one while filling; get() by one thread at a time. */
