@@ -213,7 +213,7 @@ static an_rc choose_identity(job *j, an_meta *m, bool *there, an_err *err)
 
     for (*there = false; id.generation < GENERATIONS; id.generation++) {
         an_block_presence p;
-        AN_TRY(an_identity_ulid(&id, &m->ulid, err));
+        AN_TRY(an_identity_ulid(j->arena, &id, &m->ulid, err));
         AN_TRY(an_block_presence_of(j->bucket, j->ctx, j->arena, m->ulid, m->compaction.sources,
                                     m->compaction.n_sources, &p, err));
         if (p.has_deletion_mark) continue;
@@ -301,7 +301,7 @@ static an_meta_time upload_time(const job *j)
         sec--;
         rest += 1000000000;
     }
-    return (an_meta_time){sec, (int32_t)rest};
+    return (an_meta_time){.sec = sec, .nsec = (int32_t)rest};
 }
 
 static an_rc publish(job *j, an_block_writer *w, an_meta *m, an_err *err)
