@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* base/regex.h: the regular expressions of relabeling and matchers: RE2's language as Go accepts
- * it, always anchored at both ends, `.` matches newlines too (upstream compiles ^(?s:...)$).
+ * it, anchored at both ends, `.` matches newlines too (upstream compiles ^(?s:...)$).
  *
- * A pattern is parsed by RE2's grammar first: what Go refuses is refused (lookaround,
- * backreferences, possessive quantifiers, repeats over 1000, ...), what Go reads in its own way is
- * translated. PCRE2 then does the matching, with limits on steps, depth and memory.
- * Subjects may be any bytes; a byte that is not UTF-8 counts as one U+FFFD, as in Go.
+ * What Go refuses is refused with Go's text (lookaround, backreferences, possessive quantifiers,
+ * repeats over 1000, ...). Matches and submatches are Go's; time is bounded by the pattern's size
+ * times the subject's. Subjects may be any bytes; one that is not UTF-8 counts as U+FFFD, as in Go.
+ * Unicode properties and cases come from PCRE2. Known differences: (?i) with \p{Lu}, \p{Ll} or
+ * \p{Lt} stands for all cased letters, not only the other cases of the members; scripts that are
+ * new in Unicode 15 are refused.
  * Oracle: golden/vectors/regex.
  *
  * Threads: an_regex is immutable after compiling and may be shared; an_regex_match is the caller's.
@@ -30,7 +32,7 @@ void an_regex_free(an_regex *re);              /* NULL is fine */
 an_slice an_regex_pattern(const an_regex *re); /* as given, without the anchors */
 size_t an_regex_groups(const an_regex *re);    /* without group 0 */
 
-/* Whether the whole subject matches. AN_ELIMIT: undecided within the limits. */
+/* Whether the whole subject matches. AN_ELIMIT: the memory this needs is over a fixed maximum. */
 AN_MUST_CHECK an_rc an_regex_matches(const an_regex *re, an_slice subject, bool *yes, an_err *err);
 
 /* The submatches: group 0 is the whole subject; unset groups have start = SIZE_MAX. Offsets are
