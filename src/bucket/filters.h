@@ -40,8 +40,7 @@ const char *an_filter_state_name(an_filter_state s);
 typedef struct an_filter_block {
     an_ulid id;                           /* the directory's name */
     const an_meta *meta;                  /* in: as loaded; out: replica labels removed */
-    const an_mark *marks[AN_MARK__COUNT]; /* readable ones; NULL: none */
-    int64_t deletion_ms; /* when it was marked: deletion_time, else the mark object's mtime */
+    const an_mark *marks[AN_MARK__COUNT]; /* readable ones, whatever id they name; NULL: none */
     /* out */
     an_filter_state state;            /* LOADED: took every hurdle; else what dropped it */
     const struct an_filter_block *by; /* DUPLICATE: the block that has all its sources */
