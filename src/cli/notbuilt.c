@@ -11,8 +11,6 @@ const an_not_built an_not_built_table[] = {
     {AN_NOT_BUILT_FLAG, "wait", NULL, "running as a service"},
     {AN_NOT_BUILT_FLAG, "downsample.concurrency", NULL, "downsampling"},
     {AN_NOT_BUILT_FLAG, "downsample.fused", NULL, "downsampling"},
-    {AN_NOT_BUILT_FLAG, "debug.accept-malformed-index", NULL,
-     "compacting blocks whose label names are out of order"},
     {AN_NOT_BUILT_VALUE, "deduplication.func", "penalty", "penalty deduplication"},
     {AN_NOT_BUILT_VALUE, "output-encoding", "xor", "changing the encoding of chunks"},
     {AN_NOT_BUILT_VALUE, "log.format", "journald", "logging to the journal"},
