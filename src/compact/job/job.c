@@ -149,7 +149,8 @@ static an_rc open_inputs(job *j, an_err *err)
         j->inputs[i].block = r;
         j->ids[i].block = in->block;
         heads[i] = r->index;
-        j->bytes_to_read += r->index_bytes + r->chunks_bytes;
+        /* Of the postings only one list is read; it does not count. */
+        j->bytes_to_read += r->chunks_bytes + r->index.series_end + r->index.postings_table_len;
     }
     for (size_t i = 0; i < j->n; i++) {
         if (j->inputs[i].block->has_tombstones) AN_TRY(read_tombstones(j, i, err));
