@@ -61,6 +61,7 @@ typedef struct an_float_state {
     uint64_t t_delta, v; /* v: what the next one is coded against */
     an_xor_rwin win;
     an_st_dec st;
+    uint64_t pos; /* XOR: of the next bit, from the start of the payload */
 } an_float_state;
 
 typedef struct an_chunk_iter {
@@ -126,6 +127,7 @@ AN_MUST_CHECK an_rc an_chunk_codec_find(uint8_t encoding, const an_chunk_codec *
 AN_MUST_CHECK an_rc an_chunk_count(const an_chunk_codec *codec, an_slice data, uint32_t *n,
                                    an_err *err);
 
+/* Reads nothing yet; memory comes from `a` as it is needed. */
 void an_chunk_iter_init(an_chunk_iter *it, an_arena *a);
 /* Begins with the first sample of another chunk; data must live as long as it is read. A container
  * has no samples of its own: AN_EUNSUPPORTED. A count that cannot fit the payload is AN_ECORRUPT.
@@ -174,6 +176,7 @@ typedef struct an_chunk_info {
 AN_MUST_CHECK an_rc an_chunk_validate(an_chunk_iter *it, const an_chunk_codec *codec, an_slice data,
                                       an_chunk_info *out, an_err *err);
 
+/* As an_chunk_iter_init. */
 void an_chunk_enc_init(an_chunk_enc *e, an_arena *a);
 /* Begins a chunk; what was open is forgotten. */
 void an_chunk_start(an_chunk_enc *e, const an_chunk_codec *codec);

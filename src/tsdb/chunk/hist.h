@@ -77,6 +77,7 @@ typedef struct an_bucket_cursor {
     int64_t index; /* of the next bucket, when there is one */
 } an_bucket_cursor;
 
+/* Before the first bucket of a side whose spans were checked. */
 an_bucket_cursor an_bucket_cursor_of(const an_hist_side *s);
 /* The index of the next bucket; false after the last one. */
 static inline bool an_bucket_next(an_bucket_cursor *c, int32_t *index)

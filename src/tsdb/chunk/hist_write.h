@@ -31,6 +31,7 @@ typedef struct an_hist_write {
     size_t spare_cap;
 } an_hist_write;
 
+/* Slots of the histogram codecs: chunk.h. */
 void an_hist_start(an_chunk_enc *e);
 AN_MUST_CHECK an_rc an_hist_append(an_chunk_enc *e, int64_t t, int64_t st, const an_hist *h,
                                    an_hist_fit *fit, an_err *err);

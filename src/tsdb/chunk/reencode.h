@@ -44,6 +44,7 @@ typedef struct an_reencoder {
     uint64_t v[AN_REENCODE_SPLIT];
 } an_reencoder;
 
+/* Memory comes from `a`, which must outlive it. */
 void an_reencoder_init(an_reencoder *r, an_arena *a);
 /* Begins a series (or a group of its samples); what was open is forgotten. */
 void an_reencode_begin(an_reencoder *r, an_chunk_sink sink);
@@ -80,6 +81,7 @@ typedef struct an_trimmer {
     an_chunk_enc enc;
 } an_trimmer;
 
+/* As an_reencoder_init. */
 void an_trimmer_init(an_trimmer *tr, an_arena *a);
 /* The samples of a chunk outside of `drop`, in the chunk's own encoding: one chunk, or none when
  * nothing is left. Only where a histogram does not fit the one before it (a stale marker in a gauge

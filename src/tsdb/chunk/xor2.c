@@ -34,19 +34,14 @@ static an_rc xor2_open(an_chunk_iter *it, an_err *err)
 /* A value after a dod that is not 0; false for an impossible window. */
 static inline bool xor2_value(an_bitr *r, an_float_state *f, uint64_t *v)
 {
-    switch (an_bitr_ones(r, 3)) {
-    case 0:
-        break;
-    case 2:
-        if (!an_xor_window_get(r, &f->win)) return false;
-        /* fall through */
-    case 1:
-        f->v ^= an_bitr_get(r, f->win.width) << f->win.trail;
-        break;
-    default:
+    unsigned control = an_bitr_ones(r, 3);
+
+    if (control == 3) {
         *v = AN_STALE_NAN;
         return true;
     }
+    if (control == 2 && !an_xor_window_get(r, &f->win)) return false;
+    if (control != 0) f->v ^= an_bitr_get(r, f->win.width) << f->win.trail;
     *v = f->v;
     return true;
 }

@@ -6,6 +6,7 @@
 #include "tsdb/chunk/chunk.h"
 #include "unit/golden.h"
 #include "unit/prng.h"
+#include "unit/tsdb/chunk/same.h"
 
 static inline uint64_t hex64(const json_t *v)
 {
@@ -92,56 +93,6 @@ static inline an_sample sample_copy(an_arena *a, const an_sample *s)
     for (int i = AN_POS; i <= AN_NEG; i++) h->side[i] = side_copy(a, &s->h->side[i]);
     c.h = h;
     return c;
-}
-
-/* The count of the bucket with this index, as bits or as an integer; 0 where there is none. */
-static inline uint64_t bucket_value(const an_hist *h, int side, int32_t index)
-{
-    an_bucket_cursor c = an_bucket_cursor_of(&h->side[side]);
-    uint64_t sum = 0;
-    int32_t at;
-
-    for (uint32_t i = 0; an_bucket_next(&c, &at); i++) {
-        sum = h->is_float ? h->side[side].v[i] : sum + h->side[side].v[i];
-        if (at == index) return sum;
-    }
-    return 0;
-}
-
-/* Every bucket of a is in b with the same value. */
-static inline bool buckets_within(const an_hist *a, const an_hist *b, int side)
-{
-    an_bucket_cursor c = an_bucket_cursor_of(&a->side[side]);
-    int32_t at;
-
-    while (an_bucket_next(&c, &at))
-        if (bucket_value(a, side, at) != bucket_value(b, side, at)) return false;
-    return true;
-}
-
-/* The same observation: buckets of 0 may be there or not, hints do not count, a stale marker is
- * only its sum. */
-static inline bool hist_same(const an_hist *a, const an_hist *b)
-{
-    if (a->is_float != b->is_float || a->sum != b->sum) return false;
-    if (a->sum == AN_STALE_NAN) return true;
-    if (a->schema != b->schema || a->count != b->count || a->zero_count != b->zero_count ||
-        an_float(a->zero_threshold) != an_float(b->zero_threshold))
-        return false;
-    if (a->schema == AN_HIST_CUSTOM) {
-        if (a->n_custom != b->n_custom) return false;
-        for (uint32_t i = 0; i < a->n_custom; i++)
-            if (an_float(a->custom[i]) != an_float(b->custom[i])) return false;
-    }
-    for (int i = AN_POS; i <= AN_NEG; i++)
-        if (!buckets_within(a, b, i) || !buckets_within(b, a, i)) return false;
-    return true;
-}
-
-static inline bool sample_same(const an_sample *a, const an_sample *b)
-{
-    if (a->type != b->type || a->t != b->t || a->st != b->st) return false;
-    return a->type == AN_VAL_FLOAT ? a->v == b->v : hist_same(a->h, b->h);
 }
 
 /* Exactly n bytes of memory, so that ASan sees the first one too far. The caller frees .p. */
