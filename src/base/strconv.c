@@ -89,7 +89,7 @@ size_t an_float_print(double v, char fmt, char out[AN_FLOAT_TEXT])
     digits g = {.d = "0", .n = 1, .exp = 1};
     if (v != 0) g = digits_shortest(fabs(v));
     int exp = g.exp - 1;
-    if (fmt == 'e' || (fmt == 'g' && (exp < -4 || exp >= 21))) {
+    if (fmt == 'e' || (fmt == 'g' && (exp < -4 || exp >= 6))) {
         out[n++] = g.d[0];
         if (g.n > 1) {
             out[n++] = '.';
