@@ -356,6 +356,7 @@ static an_rc count_entries(an_series_iter *it, an_err *err)
     an_rc rc = AN_OK;
     const uint64_t end = it->ix.series_end;
     uint64_t pos = it->ix.series, n = 0, len = 0;
+    const uint8_t *body = NULL;
     an_slice b;
 
     while (pos < end) {
@@ -365,16 +366,16 @@ static an_rc count_entries(an_series_iter *it, an_err *err)
         while (zeros < have && b.p[zeros] == 0) zeros++;
         pos += zeros;
         if (zeros == have) continue;
-        const uint64_t left = end - pos;
-        const size_t head = left < LEN_MAX ? (size_t)left : LEN_MAX;
-        AN_TRY(an_view_at(&it->view, pos, head, &b, err));
-        const uint8_t *p = an_uvarint_at(b.p, b.p + head, &len);
-        const uint64_t rest = p == NULL ? 0 : left - (uint64_t)(p - b.p);
-        AN_CHECK_CAUSE(rest >= CRC && len <= rest - CRC, err, AN_ECORRUPT,
-                       AN_CAUSE_INDEX_INCOMPLETE,
-                       "what lies at %llu among the series is neither listed nor an entry",
-                       (unsigned long long)pos);
-        pos += (uint64_t)(p - b.p) + len + CRC;
+        rc = load_entry(it, pos, end - pos, &b, &len, &body, err);
+        if (rc == AN_ECORRUPT ||
+            (rc == AN_OK && an_be32_at(body + len) != an_crc32c(an_slice_of(body, (size_t)len)))) {
+            rc = AN_FAIL(err, AN_ECORRUPT,
+                         "what lies at %llu among the series is neither listed nor an entry",
+                         (unsigned long long)pos);
+            (void)an_err_cause(err, AN_CAUSE_INDEX_INCOMPLETE);
+        }
+        if (rc != AN_OK) goto out;
+        pos += (uint64_t)(body - b.p) + len + CRC;
         n++;
     }
     if (n != it->n) {

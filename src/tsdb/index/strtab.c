@@ -22,10 +22,10 @@ struct an_strtab {
     uint64_t bytes;
     uint8_t **pages; /* NULL after the spill */
     size_t n_pages, pages_cap;
-    an_buf groups;    /* uint32_t: offset of every 16th string */
-    an_buf last;      /* the string added last */
-    an_buf own;       /* a string that two pages share */
-    int file;         /* -1: all is in memory */
+    an_buf groups; /* uint32_t: offset of every 16th string */
+    an_buf last;   /* the string added last; after the first get(), strings that two pages share */
+    bool filled;   /* get() has been called */
+    int file;      /* -1: all is in memory */
     uint64_t n_filed; /* pages in the file */
     uint8_t *tail;
     size_t n_slots;
@@ -46,7 +46,6 @@ an_rc an_strtab_new(an_budget *b, const an_spill *spill, an_strtab **out, an_err
     t->file = -1;
     an_buf_init(&t->groups, UINT32_MAX, b);
     an_buf_init(&t->last, AN_INDEX_ITEM_MAX, b);
-    an_buf_init(&t->own, AN_INDEX_ITEM_MAX, b);
     *out = t;
     return AN_OK;
 }
@@ -68,7 +67,6 @@ void an_strtab_free(an_strtab *t)
     an_budget_give(t->budget, t->pages_cap * sizeof *t->pages);
     an_buf_deinit(&t->groups);
     an_buf_deinit(&t->last);
-    an_buf_deinit(&t->own);
     if (t->file >= 0) t->spill->close(t->spill->arg, t->file);
     free(t);
 }
@@ -185,6 +183,7 @@ an_rc an_strtab_add(an_strtab *t, an_slice s, an_err *err)
     const size_t head_n = an_put_uvarint(head, s.n);
     const uint64_t total = 4 + t->bytes + head_n + s.n; /* 4: the count in front */
 
+    an_assert(!t->filled);
     AN_CHECK(t->n == 0 || an_slice_cmp(an_buf_slice(&t->last), s) < 0, err, AN_EHALT,
              "symbol \"%.*s\" out-of-order", AN_PRI(s));
     AN_CHECK(s.n <= AN_INDEX_ITEM_MAX, err, AN_ELIMIT, "a symbol of %zu bytes, the maximum is %d",
@@ -284,6 +283,7 @@ an_rc an_strtab_get(an_strtab *t, uint32_t ord, an_slice *out, an_err *err)
     an_slice page;
 
     an_assert(ord < t->n);
+    t->filled = true;
     memcpy(&group, t->groups.p + sizeof group * (ord / GROUP), sizeof group);
     at = group;
     for (uint32_t i = 0; i < ord % GROUP; i++) {
@@ -301,12 +301,11 @@ an_rc an_strtab_get(an_strtab *t, uint32_t ord, an_slice *out, an_err *err)
         *out = an_slice_of(page.p + skip, (size_t)len);
         return AN_OK;
     }
-    an_buf_clear(&t->own);
-    AN_CHECK(an_buf_reserve(&t->own, (size_t)len), err, AN_ELIMIT,
-             "symbols: no memory for one of %llu bytes", (unsigned long long)len);
-    AN_TRY(copy(t, at, (size_t)len, t->own.p, err));
-    t->own.n = (size_t)len;
-    *out = an_buf_slice(&t->own);
+    an_buf_clear(&t->last); /* it has held every string once: there is room */
+    an_assert(an_buf_reserve(&t->last, (size_t)len));
+    AN_TRY(copy(t, at, (size_t)len, t->last.p, err));
+    t->last.n = (size_t)len;
+    *out = an_buf_slice(&t->last);
 out:
     return rc;
 }

@@ -18,7 +18,7 @@ AN_MUST_CHECK an_rc an_strtab_new(an_budget *b, const an_spill *spill, an_strtab
                                   an_err *err);
 void an_strtab_free(an_strtab *t);
 /* s must be above the last one (AN_EHALT with upstream's text); AN_ELIMIT, cause symbols-4g, when
- * the section would pass 2^32 - 1 bytes. */
+ * the section would pass 2^32 - 1 bytes. Not after a get. */
 AN_MUST_CHECK an_rc an_strtab_add(an_strtab *t, an_slice s, an_err *err);
 uint32_t an_strtab_n(const an_strtab *t);
 uint64_t an_strtab_bytes(const an_strtab *t); /* lengths and bytes, as in a symbol section */
