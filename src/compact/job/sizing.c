@@ -57,7 +57,7 @@ an_rc an_job_sizes_of(size_t n, uint64_t index_bytes, size_t limit, size_t windo
     const size_t maps_floor = at_least((n + 1) * 128 * KIB, 256 * KIB);
     const size_t floors = maps_floor + 256 * KIB + 512 * KIB;
     s.maps = at_least(s.maps, maps_floor);
-    for (sum_io(&s, n); s.io > limit / 2; sum_io(&s, n)) {
+    for (sum_io(&s, n); s.io > limit / 2 || s.io + floors > limit; sum_io(&s, n)) {
         bool less = halve(&s.batch, 32 * KIB);
         if (window == 0) {
             less = halve(&s.chunk_window, SMALL) || less;
