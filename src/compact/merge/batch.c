@@ -266,6 +266,7 @@ static an_rc build_task(an_batch *b, const an_batch_task *t, an_task *out)
         an_intervals *in = &members[j].cuts;
 
         members[j].input = m->input;
+        members[j].block = b->inputs[m->input]->id;
         members[j].n_chunks = m->n_frames;
         members[j].chunks = v;
         in->n = m->n_cuts;
@@ -305,6 +306,23 @@ static void count_results(an_batch *b, const an_batch_task *t)
     }
 }
 
+/* A fold names a chunk by block and ref. That it could not be decoded although its CRC is good says
+ * that its header or its payload lies: cause chunk-count, unless it says otherwise. */
+static an_rc locate(const an_batch *b, an_err *err)
+{
+    uint64_t ref = (uint64_t)err->offset;
+
+    for (size_t i = 0; i < b->n_inputs && err->offset >= 0; i++) {
+        if (strcmp(b->inputs[i]->id, err->block) != 0) continue;
+        err->offset = -1;
+        (void)an_block_reader_chunk_err(b->inputs[i], ref, err);
+        if (err->rc == AN_ECORRUPT && err->cause == AN_CAUSE_NONE)
+            (void)an_err_cause(err, AN_CAUSE_CHUNK_COUNT);
+        break;
+    }
+    return err->rc;
+}
+
 static an_rc run_fold(an_batch *b, an_batch_task *t)
 {
     an_rc rc = AN_OK;
@@ -314,7 +332,8 @@ static an_rc run_fold(an_batch *b, an_batch_task *t)
     an_chunk_iter_init(b->decoder, b->scratch);
     if ((rc = build_task(b, t, &task)) != AN_OK) return rc;
     t->out = b->out.metas.n / sizeof(an_chunk_meta);
-    if ((rc = b->fold->run(b->fold->arg, b->scratch, &task, &b->out, &b->err)) != AN_OK) return rc;
+    if (b->fold->run(b->fold->arg, b->scratch, &task, &b->out, &b->err) != AN_OK)
+        return locate(b, &b->err);
     if (b->out.frames.failed || b->out.metas.failed)
         return AN_FAIL(&b->err, AN_ELIMIT, "no memory for merged chunks beyond %zu bytes",
                        b->out.frames.n);

@@ -34,14 +34,9 @@ out:
 
 uint32_t an_frame_samples(uint8_t encoding, an_slice data)
 {
-    if (encoding == AN_ENC_AGGR) { /* the first part is the count, a chunk of its own */
-        an_cursor c = an_cursor_of(data);
-        uint64_t len = an_cursor_uvarint(&c);
-        if (c.bad || len == 0) return 0;
-        (void)an_cursor_u8(&c); /* its encoding */
-        data = an_cursor_take(&c, len);
-    }
-    return data.n < 2 ? 0 : (uint32_t)data.p[0] << 8 | data.p[1];
+    const an_chunk_codec *codec = an_chunk_codec_of(encoding);
+
+    return codec == NULL || data.n < codec->header ? 0 : codec->count(data);
 }
 
 /* Encodings that upstream does not know prove themselves by being decoded. */

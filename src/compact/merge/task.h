@@ -30,7 +30,8 @@ typedef struct an_task_chunk {
 } an_task_chunk;
 
 typedef struct an_task_member {
-    size_t input; /* number of the input, in plan order */
+    size_t input;      /* number of the input, in plan order */
+    const char *block; /* its id */
     size_t n_chunks;
     const an_task_chunk *chunks; /* in the order of the input's index */
     an_intervals cuts;           /* tombstones and the ends of the result's range */
@@ -54,8 +55,9 @@ void an_task_pass(an_task_out *out, const an_task_chunk *c);
  * when the memory is gone; whoever called the fold looks at those. */
 void an_task_emit(an_task_out *out, int64_t mint, int64_t maxt, uint8_t encoding, an_slice data);
 
-/* No chunk appended: the series is left out. Damage met while decoding is AN_ECORRUPT with the
- * chunk's ref as offset. */
+/* No chunk appended: the series is left out. Damage met while decoding is AN_ECORRUPT with block
+ * and, as offset, the chunk's ref; the batch puts the segment and the offset in it there instead.
+ */
 typedef struct an_fold {
     an_rc (*run)(void *arg, an_arena *scratch, const an_task *t, an_task_out *out, an_err *err);
     void *arg;
