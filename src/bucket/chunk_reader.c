@@ -35,11 +35,6 @@ static size_t own_bytes(const an_chunk_reader_opts *o, size_t n_segments)
     return n_segments * sizeof(bool) + o->n_slots * (sizeof(slot) + o->slot_bytes);
 }
 
-size_t an_chunk_reader_bytes(const an_chunk_reader_opts *opts)
-{
-    return own_bytes(opts, 0) + (2 + opts->window.ahead) * opts->window.bytes;
-}
-
 an_rc an_chunk_reader_open(const an_block_reader *r, const an_chunk_reader_opts *opts,
                            an_chunk_reader **out, an_err *err)
 {

@@ -35,7 +35,6 @@ struct an_chunk_reader {
     const an_block_reader *block;
 };
 
-size_t an_chunk_reader_bytes(const an_chunk_reader_opts *opts); /* memory that open will take */
 AN_MUST_CHECK an_rc an_chunk_reader_open(const an_block_reader *r, const an_chunk_reader_opts *opts,
                                          an_chunk_reader **out, an_err *err);
 void an_chunk_reader_close(an_chunk_reader *c); /* NULL is fine */

@@ -55,6 +55,7 @@ typedef struct an_series_cursor {
     an_arena *arena; /* cuts of the present series */
 } an_series_cursor;
 
+/* Stands before the first series. Close it also after a failure. */
 AN_MUST_CHECK an_rc an_series_cursor_open(const an_series_cursor_opts *opts, an_series_cursor *c,
                                           an_err *err);
 void an_series_cursor_close(an_series_cursor *c); /* a zeroed one is fine */

@@ -9,6 +9,7 @@
 #include "compact/merge/commit.h"
 #include "compact/merge/series_merge.h"
 #include "compact/merge/symbols.h"
+#include "tsdb/index/bounds.h"
 
 typedef struct input {
     an_window *series_window, *postings_window;
@@ -66,12 +67,11 @@ out:
     return rc;
 }
 
-static an_rc open_input(run *r, size_t i, an_err *err)
+static an_rc open_windows(run *r, size_t i, an_err *err)
 {
     an_rc rc = AN_OK;
     input *in = &r->inputs[i];
     const an_block_reader *b = r->in[i].block;
-    uint64_t all = 0;
 
     AN_TRY(an_block_reader_window(b, AN_BLOCK_INDEX, &r->o->postings_window, &in->postings_window,
                                   err));
@@ -79,6 +79,42 @@ static an_rc open_input(run *r, size_t i, an_err *err)
         an_block_reader_window(b, AN_BLOCK_INDEX, &r->o->series_window, &in->series_window, err));
     in->postings = an_window_source(in->postings_window);
     in->series = an_window_source(in->series_window);
+out:
+    return rc;
+}
+
+/* What the result's index needs at least, now that its symbols are known: plans that cannot succeed
+ * end here, before the first byte of a chunk is read. */
+static an_rc check_bounds(run *r, an_err *err)
+{
+    an_rc rc = AN_OK;
+    an_index_bounds b;
+    an_index *heads = calloc(r->n, sizeof *heads);
+    an_source *sources = calloc(r->n, sizeof *sources);
+
+    an_assert(heads != NULL && sources != NULL);
+    for (size_t i = 0; i < r->n; i++) {
+        heads[i] = r->in[i].block->index;
+        sources[i] = r->inputs[i].postings;
+    }
+    an_index_bounds_of(heads, r->n, &b);
+    if (an_index_bounds_safe(&b)) goto out;
+    b.symbols_lo = 4 + an_strtab_bytes(r->symbols);
+    AN_TRY(an_index_bounds_postings(heads, sources, r->n, r->o->budget, &b, err));
+    AN_TRY(an_index_bounds_check(&b, err));
+out:
+    free(heads);
+    free(sources);
+    return rc;
+}
+
+static an_rc open_input(run *r, size_t i, an_err *err)
+{
+    an_rc rc = AN_OK;
+    input *in = &r->inputs[i];
+    const an_block_reader *b = r->in[i].block;
+    uint64_t all = 0;
+
     AN_TRY(an_postings_table_walk(&b->index, &in->postings, r->o->budget, NULL, NULL, &all, err));
     AN_TRY(an_chunk_reader_open(b, &r->o->chunks, &in->chunks, err));
     an_series_cursor_opts co = {.block = b,
@@ -269,6 +305,8 @@ static an_rc open_all(run *r, an_block_writer *w, an_err *err)
     an_rc rc = AN_OK;
 
     AN_TRY(merge_symbols(r, err));
+    for (size_t i = 0; i < r->n; i++) AN_TRY(open_windows(r, i, err));
+    AN_TRY(check_bounds(r, err));
     for (size_t i = 0; i < r->n; i++) AN_TRY(open_input(r, i, err));
     r->index_sink = an_block_writer_index(w);
     for (size_t i = 0; i < r->o->n_batches; i++) {

@@ -228,7 +228,8 @@ static void every_amount_of_memory_gives_the_same_block_or_a_number(void **state
         golden_open(&c, "compact", CASE);
         an_rc rc = run(&c, c.bucket, memory, an_spill_dir_table(spill), &r, &err);
         if (rc == AN_ELIMIT) {
-            if (made > 0) fail_msg("%zu bytes: %s", memory, err.msg); /* more memory is never worse */
+            if (made > 0)
+                fail_msg("%zu bytes: %s", memory, err.msg); /* more memory is never worse */
             assert_int_equal(digest_of(&c, ref.id, true, now, NULL), 0);
             refused++;
         } else {
