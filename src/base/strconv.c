@@ -408,7 +408,7 @@ bool an_unquote(an_buf *out, an_slice text)
         }
         i += len;
     }
-    if (quote == '\'' && runes != 1) goto bad;
+    if (quote == '\'' && runes > 1) goto bad; /* Go takes '' too */
     return true;
 bad:
     out->n = old;

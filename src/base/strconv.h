@@ -27,8 +27,8 @@ bool an_uint64_parse(an_slice text, uint64_t *out); /* no sign */
 /* Appends s in Go's double quotes (%q): escapes for control characters, invalid bytes as \xff,
  * what does not print as \u. */
 void an_quote(an_buf *out, an_slice s);
-/* Reads a Go string literal ("...", `...` or one character in '...'); appends its value. False: not
- * a literal; out is as before. */
+/* Reads a Go string literal ("...", `...` or at most one character in '...'); appends its value.
+ * False: not a literal; out is as before. */
 bool an_unquote(an_buf *out, an_slice text);
 
 /* 8377876 as 8,377,876. */
