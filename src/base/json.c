@@ -192,6 +192,9 @@ static an_rc scan_document(scan *s)
         } else if (number) {
             AN_TRY(scan_number(s));
         } else {
+            /* jansson drops a NUL byte here and there instead of refusing it. */
+            AN_CHECK(is_space(c) || (c > 0x20 && c < 0x7f), s->err, AN_ECORRUPT,
+                     "json: line %d: byte 0x%02x outside a string", s->line, c);
             if (c == '\n') s->line++;
             an_buf_u8(&s->body, c);
             s->i++;

@@ -141,6 +141,7 @@ static void what_is_not_json_is_refused(void **state)
     an_arena *a = an_arena_new(NULL);
     const an_json *v;
     assert_int_equal(parse(a, AN_LIT("[1]\0"), &v), AN_ECORRUPT);
+    assert_int_equal(parse(a, AN_LIT("[1 \0]"), &v), AN_ECORRUPT);
     assert_int_equal(parse(a, AN_LIT("\"a\0b\""), &v), AN_ECORRUPT);
     an_arena_free(a);
 }
