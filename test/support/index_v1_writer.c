@@ -72,7 +72,8 @@ static uint32_t ref_of(const build *b, const char *s)
 {
     for (size_t i = 0; i < b->n_symbols; i++)
         if (strcmp(b->symbols[i], s) == 0) return b->refs[i];
-    an_assert(!"a label that is no symbol");
+    an_assert(false); /* a label that is no symbol */
+    return 0;
 }
 
 static void put_be32_at(an_buf *out, size_t at, size_t v)

@@ -76,8 +76,10 @@ static an_rc ordinal_of(const symbols *s, uint32_t ref, uint32_t *ord, an_err *e
         else
             hi = mid;
     }
-    if (lo == an_strtab_n(s->tab) || s->refs[lo] != ref)
-        return AN_FAIL(err, AN_ECORRUPT, "unknown symbol offset %u", ref);
+    if (lo == an_strtab_n(s->tab) || s->refs[lo] != ref) {
+        (void)AN_FAIL(err, AN_ECORRUPT, "unknown symbol offset %u", ref);
+        return an_err_cause(err, AN_CAUSE_INDEX_UNREADABLE);
+    }
     *ord = lo;
     return AN_OK;
 }
@@ -95,18 +97,21 @@ static an_rc dump_pair(void *arg, an_slice name, an_slice value, uint64_t off, a
     return AN_OK;
 }
 
-static an_rc dump_entry(an_buf *dump, const symbols *sym, const an_series_entry *e, an_err *err)
+/* what: 'n' for all numbers too, 'c' for content only */
+static an_rc dump_entry(an_buf *dump, char what, const symbols *sym, const an_series_entry *e,
+                        an_err *err)
 {
     an_rc rc = AN_OK;
     an_slice s;
     uint32_t ord;
 
-    if (dump != NULL) an_buf_printf(dump, "series %" PRIu64 " %u", e->off, e->id);
+    if (dump != NULL && what == 'n') an_buf_printf(dump, "series %" PRIu64 " %u", e->off, e->id);
     for (size_t i = 0; i < 2 * e->n_labels; i++) {
         AN_TRY(ordinal_of(sym, e->labels[i], &ord, err));
         AN_TRY(an_strtab_get(sym->tab, ord, &s, err));
         if (dump == NULL) continue;
-        an_buf_printf(dump, " %u %zu:", e->labels[i], s.n);
+        if (what == 'n') an_buf_printf(dump, " %u", e->labels[i]);
+        an_buf_printf(dump, " %zu:", s.n);
         an_buf_slice_add(dump, s);
     }
     for (size_t i = 0; i < e->n_chunks && dump != NULL; i++)
@@ -117,7 +122,7 @@ out:
     return rc;
 }
 
-an_rc index_walk(an_slice bytes, const walk_opts *o, an_buf *dump, an_err *err)
+static an_rc walk(an_slice bytes, const walk_opts *o, an_buf *dump, char what, an_err *err)
 {
     an_rc rc = AN_OK;
     an_index ix;
@@ -127,28 +132,45 @@ an_rc index_walk(an_slice bytes, const walk_opts *o, an_buf *dump, an_err *err)
     an_series_iter *it = NULL;
     an_series_entry e;
     uint32_t n = 0;
+    const an_postings_fn fn = dump == NULL || what == 'c' ? NULL : dump_pair;
 
     open_sources(&s, bytes, o);
     AN_TRY(an_index_open(&s.src[SYMBOLS], &ix, err));
     AN_TRY(read_symbols(&ix, &s.src[SYMBOLS], o->budget, NULL, &sym, err));
-    AN_TRY(an_postings_table_walk(&ix, &s.src[TABLE], o->budget, dump == NULL ? NULL : dump_pair,
-                                  dump, &all, err));
+    AN_TRY(an_postings_table_walk(&ix, &s.src[TABLE], o->budget, fn, dump, &all, err));
     AN_TRY(an_series_iter_open(&ix, &s.src[SERIES], &s.src[LIST], all, o->budget, &it, err));
     while ((rc = an_series_iter_next(it, &e, err)) == AN_OK) {
-        AN_TRY(dump_entry(dump, &sym, &e, err));
+        AN_TRY(dump_entry(dump, what, &sym, &e, err));
         n++;
     }
     if (rc != AN_ENOTFOUND) goto out;
     an_assert(n == an_series_iter_n(it));
     rc = AN_OK;
-    if (dump != NULL)
+    if (dump != NULL && what == 'n')
         an_buf_printf(dump, "version %d, %u symbols, %u lists, all at %" PRIu64 ", %u series\n",
                       ix.version, ix.n_symbols, ix.n_postings, all, n);
+    for (uint32_t i = 0; dump != NULL && what == 'c' && i < ix.n_symbols; i++) {
+        an_slice str;
+        AN_TRY(an_strtab_get(sym.tab, i, &str, err));
+        an_buf_printf(dump, "symbol %zu:", str.n);
+        an_buf_slice_add(dump, str);
+    }
 out:
     an_series_iter_close(it);
     free_symbols(&sym);
     close_sources(&s);
     return rc;
+}
+
+an_rc index_walk(an_slice bytes, const walk_opts *o, an_buf *dump, an_err *err)
+{
+    return walk(bytes, o, dump, 'n', err);
+}
+
+an_rc index_content(an_slice bytes, an_buf *dump, an_err *err)
+{
+    const walk_opts o = {.mode = TEST_SOURCE_ALL};
+    return walk(bytes, &o, dump, 'c', err);
 }
 
 static an_rc copy_series(an_series_iter *it, const symbols *sym, an_index_writer *w, an_err *err)

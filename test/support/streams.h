@@ -8,14 +8,17 @@
 #pragma once
 #include "base/stream.h"
 
+typedef enum test_source_mode {
+    TEST_SOURCE_MIN,     /* hands out just what is asked for */
+    TEST_SOURCE_ALIGNED, /* up to the end of a piece, as a window does */
+    TEST_SOURCE_ALL,     /* as much as may be */
+    TEST_SOURCE_MODES
+} test_source_mode;
+
 typedef struct test_source {
     an_slice bytes;
     size_t piece; /* larger `min` is refused: AN_ELIMIT */
-    enum {
-        TEST_SOURCE_MIN,     /* hands out just what is asked for */
-        TEST_SOURCE_ALIGNED, /* up to the end of a piece, as a window does */
-        TEST_SOURCE_ALL      /* as much as may be */
-    } mode;
+    test_source_mode mode;
     uint64_t calls, fail_at; /* fail_at: 0: never; n: the n-th call */
     uint8_t *view;
 } test_source;

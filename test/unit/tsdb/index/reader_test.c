@@ -81,11 +81,11 @@ static void any_window_shows_what_the_whole_file_shows(void **state)
         const walk_opts whole = {.mode = TEST_SOURCE_ALL};
         if (walk_text(an_buf_slice(&b), &whole, &want, &err) != AN_OK) fail_msg("%s", err.msg);
         for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
-            for (int mode = TEST_SOURCE_MIN; mode <= TEST_SOURCE_ALL; mode++) {
-                const walk_opts o = {.piece = pieces[i], .mode = mode};
+            for (unsigned mode = 0; mode < TEST_SOURCE_MODES; mode++) {
+                const walk_opts o = {.piece = pieces[i], .mode = (test_source_mode)mode};
                 if (walk_text(an_buf_slice(&b), &o, &got, &err) != AN_OK)
-                    fail_msg("kind %d, %zu, %d: %s", kind, pieces[i], mode, err.msg);
-                if (!same(&want, &got)) fail_msg("kind %d, %zu, %d: other", kind, pieces[i], mode);
+                    fail_msg("kind %d, %zu, %u: %s", kind, pieces[i], mode, err.msg);
+                if (!same(&want, &got)) fail_msg("kind %d, %zu, %u: other", kind, pieces[i], mode);
             }
         }
         an_buf_deinit(&b);

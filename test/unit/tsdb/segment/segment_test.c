@@ -24,8 +24,8 @@ static const struct {
     size_t data, raw;
 } chunks[] = {{8, 15, 21}, {29, 12, 18}, {47, 12, 18}};
 
-static an_rc read_from(an_slice bytes, size_t piece, int mode, uint64_t off, an_chunk_frame *out,
-                       an_buf *copy, an_err *err)
+static an_rc read_from(an_slice bytes, size_t piece, test_source_mode mode, uint64_t off,
+                       an_chunk_frame *out, an_buf *copy, an_err *err)
 {
     test_source ts = {.bytes = bytes, .piece = piece, .mode = mode};
     an_source src = test_source_open(&ts);
@@ -201,9 +201,10 @@ static void frames_of_all_lengths_come_through_windows_of_all_shapes(void **stat
         free(data);
     }
     for (size_t piece = 64; piece < 30000; piece = piece * 5 / 4) {
-        for (int mode = TEST_SOURCE_MIN; mode <= TEST_SOURCE_ALL; mode++) {
+        for (unsigned mode = 0; mode < TEST_SOURCE_MODES; mode++) {
             for (size_t i = 0; i < N; i++) {
-                assert_int_equal(read_from(an_buf_slice(&b), piece, mode, off[i], &f, &copy, &err),
+                assert_int_equal(read_from(an_buf_slice(&b), piece, (test_source_mode)mode, off[i],
+                                           &f, &copy, &err),
                                  AN_OK);
                 const uint64_t end = i + 1 < N ? off[i + 1] : b.n;
                 assert_int_equal(copy.n, end - off[i]);
