@@ -9,6 +9,7 @@
 
 #include "bucket/block_presence.h"
 #include "compact/job/job.h"
+#include "compact/merge/chunk_merge.h"
 #include "objstore/memory.h"
 #include "unit/golden.h"
 
@@ -186,7 +187,7 @@ static inline void golden_group(golden_case *c, const an_plan_block *of, an_job_
     for (size_t g = 0; g < n; g++) {
         for (size_t i = 0; i < groups[g].n; i++) {
             if (!an_ulid_eq(groups[g].blocks[i]->id, of->id)) continue;
-            o->labels = groups[g].labels;
+            if (o->labels.n == 0) o->labels = groups[g].labels;
             o->resolution = groups[g].resolution;
             if (an_group_extensions(c->arena, &groups[g], &o->extensions, &err) != AN_OK)
                 fail_msg("extensions: %s", err.msg);
@@ -194,6 +195,30 @@ static inline void golden_group(golden_case *c, const an_plan_block *of, an_job_
         }
     }
     fail_msg("no group has the block");
+}
+
+/* The fold that the case's flags ask for. */
+static inline an_fold golden_fold(const golden_case *c)
+{
+    bool penalty = golden_has_flag(c, "--deduplication.func=penalty");
+    return an_chunk_merge_fold(penalty ? AN_MERGE_PENALTY : AN_MERGE_CHAIN);
+}
+
+/* The labels of a result, as recorded; replica labels are gone. Empty: not recorded. */
+static inline an_labels golden_labels(golden_case *c, size_t plan)
+{
+    json_t *outputs = json_object_get(c->expect, "outputs");
+    json_t *labels = json_object_get(
+        json_array_get(outputs, plan < json_array_size(outputs) ? plan : 0), "labels");
+    an_labels ls = {0};
+    const char *name;
+    json_t *v;
+
+    ls.v = an_arena_alloc(c->arena, (json_object_size(labels) + 1) * sizeof *ls.v);
+    json_object_foreach(labels, name, v) ls.v[ls.n++] =
+        (an_label){an_slice_str(name), an_slice_str(json_string_value(v))};
+    an_labels_sort(&ls);
+    return ls;
 }
 
 /* Runs plan number `plan` of expect.json. `base` holds what the test varies. */
@@ -204,7 +229,6 @@ static inline an_rc golden_run_inputs(golden_case *c, an_bucket *b, const an_job
     an_job_opts o = *base;
 
     golden_group(c, in[0].block, &o);
-    o.kind = AN_ID_COMPACT;
     o.now_ns = golden_clock;
     o.sha256 = golden_has_flag(c, "--hash-func=SHA256");
     o.accept_malformed_index = golden_has_flag(c, "--debug.accept-malformed-index");

@@ -35,10 +35,13 @@ static const variant variants[] = {
 };
 
 /* Recorded results and what they come from. */
+static const char
+    *out_dir; /* of the case at hand: out; c16: what Prometheus 3.14 makes, out-prometheus */
+
 static an_slice want_file(golden_case *c, size_t no, const char *name)
 {
     char path[1300];
-    (void)snprintf(path, sizeof path, "%s/out/%zu/%s", c->dir, no, name);
+    (void)snprintf(path, sizeof path, "%s/%s/%zu/%s", c->dir, out_dir, no, name);
     return golden_read_file(c->arena, path);
 }
 
@@ -72,6 +75,7 @@ static size_t output_of(const golden_case *c, size_t plan)
     size_t i;
 
     outputs = json_object_get(c->expect, "outputs");
+    if (json_array_size(outputs) == 0) return plan + 1;
     json_array_foreach(outputs, i, o)
     {
         json_t *parents = json_object_get(o, "parents"), *p;
@@ -132,20 +136,19 @@ static void compare(golden_case *c, size_t no, const an_job_result *r)
         if ((size_t)json_integer_value(json_object_get(o, "n")) == no)
             files = json_object_get(o, "files");
     }
-    assert_non_null(files);
     assert_int_equal(an_block_list(c->bucket, &c->ctx, c->arena, r->ulid, &p, &err), AN_OK);
     for (i = 0; i < p.n_objects; i++) {
         an_slice got = got_object(c, r->ulid, p.objects[i].name, p.objects[i].size);
         (void)snprintf(name, sizeof name, "%.*s", AN_PRI(p.objects[i].name));
         if (strcmp(name, "meta.json") == 0) {
-            expect_bytes(name, want_meta(c, no, r), got);
+            if (files != NULL) expect_bytes(name, want_meta(c, no, r), got);
             continue;
         }
-        assert_non_null(json_object_get(files, name));
+        if (files != NULL) assert_non_null(json_object_get(files, name));
         expect_bytes(name, want_file(c, no, name), got);
         n_files++;
     }
-    assert_int_equal(n_files, json_object_size(files));
+    assert_int_equal(n_files, files != NULL ? json_object_size(files) : 2);
 }
 
 static void run_case(const char *name, const variant *v)
@@ -156,6 +159,7 @@ static void run_case(const char *name, const variant *v)
     an_pool *pool = NULL;
 
     print_message("%s, %s\n", name, v->name);
+    out_dir = strncmp(name, "c16", 3) == 0 ? "out-prometheus" : "out";
     golden_open(&c, "compact", name);
     tmpdir_make(&t);
     an_spill_dir *spill = an_spill_dir_new(t.path);
@@ -169,10 +173,14 @@ static void run_case(const char *name, const variant *v)
                      .window_bytes = v->window,
                      .workers = pool,
                      .spill = an_spill_dir_table(spill)};
+    const an_fold fold = golden_fold(&c);
+    o.fold = &fold;
+    bool dedup = strncmp(name, "c08", 3) == 0 || strncmp(name, "c09", 3) == 0;
 
     size_t n = json_array_size(golden_array(c.expect, "plans"));
     for (size_t i = 0; i < n; i++) {
         an_job_result r;
+        if (dedup) o.labels = golden_labels(&c, i);
         if (golden_run_plan(&c, fault, i, &o, &r, &err) != AN_OK)
             fail_msg("plan %zu: %s (%s, %s:%d)", i, err.msg, an_rc_name(err.rc), err.file,
                      err.line);
@@ -239,6 +247,60 @@ static void upstreams_plans_become_upstreams_bytes(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) run_case(cases[i], &variants[0]);
 }
 
+static void overlaps_become_upstreams_bytes(void **state)
+{
+    static const char *const cases[] = {
+        "c06b-touching-chunks",
+        "c07a-vertical-identical",
+        "c07b-vertical-disjoint",
+        "c07c-vertical-interleaved",
+        "c07d-vertical-partial",
+        "c07e-vertical-tie-2",
+        "c07f-vertical-tie-3",
+        "c07g-vertical-tie-4",
+        "c07i-vertical-special-values",
+        "c07j-vertical-transitive",
+        "c07k-vertical-then-horizontal",
+        "c08a-dedup-offset",
+        "c08b-dedup-aligned",
+        "c08c-dedup-staggered",
+        "c08d-dedup-only-replica-label",
+        "c08e-dedup-two-labels",
+        "c08f-dedup-no-compact",
+        "c09a-penalty-2",
+        "c09b-penalty-3",
+        "c09c-penalty-missing-replica",
+        "c09d-penalty-blocks-equal-mintime",
+        "c09e-penalty-histograms",
+        "c10b-hist-vertical-int",
+        "c10c-hist-vertical-float",
+        "c10d-hist-vertical-gauge",
+        "c10e-hist-vertical-gauge-float",
+        "c10f-hist-vertical-nhcb",
+        "c10g-hist-vertical-nhcb-float",
+        "c10h-hist-vertical-mixed",
+        "c11a-tombstones",
+        "c13d-duplicate-chunk-two-blocks",
+        "c19c-5m-tombstone",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        run_case(cases[i], &variants[0]);
+        run_case(cases[i], &variants[2]);
+    }
+}
+
+static void start_timestamps_become_the_bytes_of_a_newer_prometheus(void **state)
+{
+    static const char *const cases[] = {"c16a-xor2-horizontal", "c16b-xor2-vertical",
+                                        "c16c-histogram-st",    "c16d-histogram-st-vertical",
+                                        "c16e-xor2-tombstone",  "c16f-one-xor2-chunk"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) run_case(cases[i], &variants[0]);
+}
+
 static void bytes_depend_neither_on_workers_nor_on_memory_nor_on_windows(void **state)
 {
     static const char *const cases[] = {"c05a-labels", "c06a-chunk-shapes",
@@ -256,6 +318,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(upstreams_plans_become_upstreams_bytes),
+        cmocka_unit_test(overlaps_become_upstreams_bytes),
+        cmocka_unit_test(start_timestamps_become_the_bytes_of_a_newer_prometheus),
         cmocka_unit_test(bytes_depend_neither_on_workers_nor_on_memory_nor_on_windows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
