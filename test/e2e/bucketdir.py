@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import subprocess
 import time
 
@@ -22,13 +23,13 @@ def read(path):
 
 
 def objects(root):
-    """{key: bytes} of a bucket directory, without anneal's own objects."""
+    """{key: bytes} of the plain files of a bucket directory, without anneal's own objects."""
     out = {}
     for d, _, files in os.walk(root):
         for f in files:
             p = os.path.join(d, f)
             key = os.path.relpath(p, root)
-            if not OWN.match(key):
+            if not OWN.match(key) and stat.S_ISREG(os.lstat(p).st_mode):
                 out[key] = read(p)
     return out
 
@@ -74,18 +75,23 @@ def copy_bucket(src, dst, mtime_age_hours=None):
                 os.utime(os.path.join(d, f), (when, when))
 
 
+def command(binary, bucket, data_dir, flags):
+    """`anneal compact` over a bucket; its configuration is written next to the data directory."""
+    config = data_dir.rstrip("/") + ".bucket.yml"
+    with open(config, "w") as f:
+        f.write("type: FILESYSTEM\nconfig:\n  directory: %s\n" % json.dumps(bucket))
+    return [binary, "compact", "--data-dir=" + data_dir, "--objstore.config-file=" + config] + flags
+
+
 class Run:
     """One run of `anneal compact` that ended by itself."""
 
     def __init__(self, binary, bucket, data_dir, flags, timeout=60, preexec=None, env=None):
-        self.config = data_dir.rstrip("/") + ".bucket.yml"
-        with open(self.config, "w") as f:
-            f.write("type: FILESYSTEM\nconfig:\n  directory: %s\n" % json.dumps(bucket))
-        cmd = [binary, "compact", "--data-dir=" + data_dir, "--objstore.config-file=" + self.config] + flags
-        self.cmd = cmd
-        self.start = time.time()
+        cmd = command(binary, bucket, data_dir, flags)
+        start = time.monotonic()
         p = subprocess.run(cmd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout,
                            preexec_fn=preexec, env=env)
+        self.seconds = time.monotonic() - start
         self.code = p.returncode
         self.log = p.stderr.decode("utf-8", "replace")
         self.lines = [logfmt(l) for l in self.log.splitlines()]
