@@ -173,11 +173,12 @@ typedef struct listers {
 
 static entry *find_entry(const listers *t, an_ulid source)
 {
-    uint64_t h;
+    uint64_t h[2];
 
-    /* The random part; a hostile bucket can make it collide, which costs time and nothing else. */
-    memcpy(&h, source.b + 8, sizeof h);
-    for (size_t i = (size_t)(h * 0x9e3779b97f4a7c15 >> 20) & t->mask;; i = (i + 1) & t->mask) {
+    /* A hostile bucket can make these collide, which costs time and nothing else. */
+    memcpy(h, source.b, sizeof h);
+    h[0] = (h[0] ^ (h[1] << 29 | h[1] >> 35)) * 0x9e3779b97f4a7c15;
+    for (size_t i = (size_t)(h[0] >> 20) & t->mask;; i = (i + 1) & t->mask) {
         if (t->v[i].n == 0 || an_ulid_eq(t->v[i].source, source)) return &t->v[i];
     }
 }

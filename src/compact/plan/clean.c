@@ -121,6 +121,11 @@ void an_clean_garbage(an_arena *a, const an_covered *v, size_t n, an_outcomes *o
         bool twin = n_own == n_cover; /* b's are a subset of the cover's */
         an_cause cause = twin ? AN_CAUSE_OVERLAP_TWIN : AN_CAUSE_OVERLAP_LEFTOVER;
         an_ulid_format(cover->id, by);
+        if (an_plan_fault(b) == AN_CAUSE_META_FOREIGN) {
+            tell(a, out, AN_DO_HOLD, AN_CAUSE_META_FOREIGN, b)->why = SAY(
+                a, "block %s has the sources that its meta.json lists, but is that its own?", by);
+            continue;
+        }
         if (cover->incomplete || an_plan_fault(cover) != AN_CAUSE_NONE) {
             tell(a, out, AN_DO_HOLD, cause, b)->why =
                 SAY(a, "block %s has all its sources, but is not in order itself", by);

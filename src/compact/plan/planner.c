@@ -18,7 +18,7 @@ static int64_t range_end(int64_t t, int64_t range)
     return wrap_add(wrap_mul(range, n), range);
 }
 
-static size_t split_into(const an_plan_block *const *b, size_t n, int64_t range, an_part *parts)
+size_t an_split(const an_plan_block *const *b, size_t n, int64_t range, an_part *parts)
 {
     size_t n_parts = 0;
 
@@ -34,12 +34,6 @@ static size_t split_into(const an_plan_block *const *b, size_t n, int64_t range,
         parts[n_parts++] = p;
     }
     return n_parts;
-}
-
-size_t an_split(an_arena *a, const an_plan_block *const *b, size_t n, int64_t range, an_part **out)
-{
-    *out = an_arena_alloc(a, (n + 1) * sizeof **out);
-    return split_into(b, n, range, *out);
 }
 
 size_t an_select_overlapping(const an_plan_block *const *b, const size_t *of, size_t n, size_t *out)
@@ -115,7 +109,7 @@ static bool pick_range(const an_plan_opts *o, const an_plan_block *const *b, siz
 
     for (size_t r = 1; r < o->n_ranges; r++) {
         int64_t range = o->ranges[r];
-        size_t n_parts = split_into(b, n, range, s->parts);
+        size_t n_parts = an_split(b, n, range, s->parts);
         for (size_t k = 0; k < n_parts; k++) {
             an_part p = s->parts[k];
             if (p.n < 2) continue;

@@ -38,8 +38,8 @@ typedef struct an_part {
     size_t from, n;
 } an_part;
 /* Cuts the blocks into parts of ranges of `range` ms; blocks that are too long or misaligned belong
- * to none. Returns the number of parts. */
-size_t an_split(an_arena *a, const an_plan_block *const *b, size_t n, int64_t range, an_part **out);
+ * to none. `parts` has room for n; returns the number of parts. */
+size_t an_split(const an_plan_block *const *b, size_t n, int64_t range, an_part *parts);
 
 /* The first cluster of overlapping blocks among b[of[0]], b[of[1]], ...: its elements of `of` are
  * copied to out (room for n); returns how many. */

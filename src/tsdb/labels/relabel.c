@@ -10,6 +10,8 @@
 #include "base/utf8.h"
 #include "base/yaml.h"
 
+#define TWO_TO_64 18446744073709551616.0
+
 enum { VALUE_MAX = 64 << 20 }; /* of one expanded or joined value */
 
 static const char *const action_names[AN_RELABEL__COUNT] = {
@@ -107,8 +109,9 @@ static an_rc get_modulus(const an_yaml *map, uint64_t *out, an_err *err)
     } else if (v->kind == AN_YAML_SCALAR && v->type == AN_YAML_INT && v->i >= 0) {
         *out = (uint64_t)v->i;
     } else if (v->kind == AN_YAML_SCALAR && v->type == AN_YAML_FLOAT && v->f >= 0 &&
-               v->f < 18446744073709551616.0) {
-        *out = (uint64_t)v->f; /* cut, as upstream's YAML reader does */
+               v->f <= TWO_TO_64) {
+        /* Cut, as upstream's YAML reader does; it lets 2^64 pass, which Go on amd64 makes 2^63. */
+        *out = v->f < TWO_TO_64 ? (uint64_t)v->f : UINT64_C(1) << 63;
     } else {
         return AN_FAIL(err, AN_EINVALID, "yaml: line %d: modulus is no number above 0", v->line);
     }

@@ -76,8 +76,8 @@ typedef struct an_meta {
 enum { AN_META_MAX = 16 << 20 };
 AN_MUST_CHECK an_rc an_meta_parse(an_arena *a, an_slice doc, an_meta *out, an_err *err);
 
-/* A copy that points to nothing outside `a`; NULL when its budget is spent. A parsed document leaves
- * its tree behind in its arena; a copy in another one is all that is kept. */
+/* A copy that points to nothing outside `a`; NULL when its budget is spent. A parsed document
+ * leaves its tree behind in its arena; a copy in another one is all that is kept. */
 an_meta *an_meta_dup(an_arena *a, const an_meta *from);
 
 /* Appends the text that upstream uploads: tabs, field order, one trailing newline. */
