@@ -28,6 +28,7 @@ typedef struct an_jsonw {
     bool filled[AN_JSONW_DEPTH]; /* the level has an element already */
 } an_jsonw;
 
+/* indent: text per level, or NULL for compact; it is borrowed. */
 an_jsonw an_jsonw_to(an_buf *out, const char *indent, bool html);
 
 void an_jsonw_begin_object(an_jsonw *w); /* empty ones print as {} */
@@ -35,9 +36,11 @@ void an_jsonw_end_object(an_jsonw *w);
 void an_jsonw_begin_array(an_jsonw *w); /* empty ones print as [] */
 void an_jsonw_end_array(an_jsonw *w);
 
+/* Before each value inside an object. */
 void an_jsonw_key(an_jsonw *w, const char *key);
 void an_jsonw_key_slice(an_jsonw *w, an_slice key);
 
+/* One value each. */
 void an_jsonw_string(an_jsonw *w, an_slice s);
 void an_jsonw_cstr(an_jsonw *w, const char *s);
 void an_jsonw_int(an_jsonw *w, int64_t v);

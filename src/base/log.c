@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/duration.h"
+#include "base/journal.h"
 #include "base/jsonw.h"
 #include "base/timestamp.h"
 #include "base/utf8.h"
@@ -132,6 +133,25 @@ static void put_json(an_buf *out, const an_kv *f)
     }
 }
 
+/* A key as a field of the journal: THANOS_ and the key in upper case. */
+static void put_journal(an_buf *out, const an_kv *f)
+{
+    char name[64] = "THANOS_";
+    size_t n = strlen(name);
+    an_buf value;
+
+    for (const char *k = f->key; *k != 0 && n + 1 < sizeof name; k++) {
+        bool lower = *k >= 'a' && *k <= 'z', digit = *k >= '0' && *k <= '9';
+        bool upper = *k >= 'A' && *k <= 'Z';
+        name[n++] = (char)(lower ? *k - 32 : upper || digit ? *k : '_');
+    }
+    name[n] = 0;
+    an_buf_init(&value, AN_DURATION_TEXT + 32, NULL);
+    put_plain(&value, f);
+    an_journal_field(out, name, f->type == AN_KV_TEXT ? f->text : an_buf_slice(&value));
+    an_buf_deinit(&value);
+}
+
 /* ---- lines ---- */
 
 typedef struct fields {
@@ -160,6 +180,38 @@ static void add_context(fields *fs, const an_log *log)
 static int by_key(const void *a, const void *b)
 {
     return strcmp(((const an_kv *)a)->key, ((const an_kv *)b)->key);
+}
+
+/* False: the entry is too large and is empty again. */
+static bool journal_entry(an_buf *out, an_log_level level, an_slice msg, const fields *fs)
+{
+    static const char *const priority[AN_LOG_LEVEL__COUNT] = {"3", "4", "6", "7"}; /* syslog's */
+
+    an_buf_clear(out);
+    an_journal_field(out, "MESSAGE", msg);
+    an_journal_field(out, "PRIORITY", an_slice_str(priority[level]));
+    for (size_t i = 0; fs != NULL && i < fs->n; i++) {
+        const char *key = fs->v[i].key;
+        if (strcmp(key, "msg") != 0 && strcmp(key, "level") != 0) put_journal(out, &fs->v[i]);
+    }
+    if (out->failed) an_buf_clear(out);
+    return out->n > 0;
+}
+
+static void put_journal_entry(an_buf *out, an_log_level level, const fields *fs)
+{
+    an_slice msg = AN_LIT("(no message)");
+
+    for (size_t i = 0; i < fs->n; i++) { /* msg, or else err */
+        bool is_msg = strcmp(fs->v[i].key, "msg") == 0, is_err = strcmp(fs->v[i].key, "err") == 0;
+        if ((is_msg || is_err) && fs->v[i].type == AN_KV_TEXT && fs->v[i].text.n > 0) {
+            msg = fs->v[i].text;
+            if (is_msg) break;
+        }
+    }
+    if (journal_entry(out, level, msg, fs)) return;
+    if (msg.n > LINE_MAX_BYTES / 2) msg.n = LINE_MAX_BYTES / 2;
+    (void)journal_entry(out, level, msg, NULL); /* fits */
 }
 
 void an_log_line(const an_log *log, an_log_level level, const char *file, int line, const char *msg,
@@ -192,10 +244,12 @@ void an_log_line(const an_log *log, an_log_level level, const char *file, int li
             put_json(&out, &fs.v[i]);
         }
         an_buf_u8(&out, '}');
+    } else if (core->opts.format == AN_LOG_JOURNAL) {
+        put_journal_entry(&out, level, &fs);
     } else {
         for (size_t i = 0; i < fs.n; i++) put_logfmt(&out, &fs.v[i]);
     }
-    an_buf_u8(&out, '\n');
+    if (core->opts.format != AN_LOG_JOURNAL) an_buf_u8(&out, '\n');
     if (out.failed) { /* over the maximum: what fits, and the line end */
         out.n = out.n < LINE_MAX_BYTES - 1 ? out.n : LINE_MAX_BYTES - 1;
         out.failed = false;

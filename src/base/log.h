@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/* base/log.h: log lines as upstream writes them, logfmt or JSON, one write a line.
+/* base/log.h: log lines as upstream writes them: logfmt, JSON, or entries of systemd's journal, one
+ * write a line.
  *
  *   ts=2026-01-02T03:04:05.678Z caller=loop.c:10 level=info group="0@{a=\"1\"}" msg="compacted" n=3
  *
  * Order of keys: ts, caller, level, name (--debug.name), the context of the logger, msg, the
  * fields. JSON: one object, keys sorted. Values are escaped; a text `null` is quoted, an empty one
- * is nothing behind the `=`. Each key is written once (upstream repeats some).
+ * is nothing behind the `=`. Each key is written once (upstream repeats some). Journal: msg is
+ * MESSAGE (err if there is none), the level PRIORITY, every other key THANOS_<KEY>, as upstream's
+ * readers expect them.
  *
  * Loops and commands log, libraries return errors. A logger is a small value: an_log_with makes one
  * that puts more context into every line; both share what an_log_new made.
@@ -27,7 +30,11 @@ typedef enum an_log_level {
 /* "error", ... */
 extern const char *const an_log_level_name[AN_LOG_LEVEL__COUNT];
 
-typedef enum an_log_format { AN_LOG_LOGFMT, AN_LOG_JSON } an_log_format;
+typedef enum an_log_format {
+    AN_LOG_LOGFMT,
+    AN_LOG_JSON,
+    AN_LOG_JOURNAL, /* the sink is an_journal_send */
+} an_log_format;
 
 /* A field; made by the macros below. */
 typedef struct an_kv {
@@ -73,6 +80,7 @@ static inline an_log an_log_with(const an_log *parent, const an_kv *context)
     return (an_log){parent->core, parent, context};
 }
 
+/* Whether a line of that level is written at all. */
 bool an_log_enabled(const an_log *log, an_log_level level);
 
 /* msg may be NULL: the line has none. `fields` ends with a NULL key. */

@@ -45,6 +45,7 @@ typedef struct an_regex_match {
     } *v;
 } an_regex_match;
 
+/* The first match and its groups. AN_ELIMIT as above. */
 AN_MUST_CHECK an_rc an_regex_find(const an_regex *re, an_arena *a, an_slice subject,
                                   an_regex_match *out, an_err *err);
 

@@ -63,4 +63,5 @@ typedef struct an_re_prog {
 AN_MUST_CHECK an_rc an_re_compile(an_arena *a, const an_re_tree *t, an_re_prog *out, an_err *err);
 void an_re_prog_deinit(an_re_prog *p); /* what PCRE2 holds; the rest is the arena's */
 
+/* md: of one pair, for a program that uses PCRE2; else NULL. */
 bool an_re_set_has(const an_re_set *s, uint32_t rune, pcre2_match_data *md);

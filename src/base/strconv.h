@@ -6,9 +6,10 @@
 #include "base/err.h"
 #include "base/slice.h"
 
-/* The shortest decimal that reads back as v, NUL-terminated, its length returned. fmt 'e': d.ddde±dd
- * with two digits of exponent at least; 'f': no exponent; 'g': 'e' for exponents below -4 and from
- * 6 on, else 'f', as strconv.FormatFloat(v, 'g', -1, 64). NaN, +Inf and -Inf by these names. */
+/* The shortest decimal that reads back as v, NUL-terminated, its length returned. fmt 'e':
+ * d.ddde±dd with two digits of exponent at least; 'f': no exponent; 'g': 'e' for exponents below -4
+ * and from 6 on, else 'f', as strconv.FormatFloat(v, 'g', -1, 64). NaN, +Inf and -Inf by these
+ * names. */
 enum { AN_FLOAT_TEXT = 352 };
 size_t an_float_print(double v, char fmt, char out[AN_FLOAT_TEXT]);
 

@@ -14,6 +14,7 @@ typedef struct an_civil { /* a date and time of day, no zone */
     int hour, min, sec;
 } an_civil;
 
+/* Each undoes the other. */
 an_civil an_civil_from_unix(int64_t sec);
 int64_t an_civil_to_unix(an_civil c); /* fields in range; no check */
 
@@ -42,7 +43,9 @@ typedef struct an_time_or_dur {
     int64_t rel_ns; /* relative */
 } an_time_or_dur;
 
+/* AN_EINVALID with upstream's text; an empty text is an error, too. */
 AN_MUST_CHECK an_rc an_time_or_dur_parse(an_slice text, an_time_or_dur *out, an_err *err);
+/* Unix milliseconds, rounded down. */
 int64_t an_time_or_dur_ms(an_time_or_dur v, int64_t now_ms);
 /* `2026-01-01 00:00:00 +0200 +0200` or `-1d`, as the flags API of upstream shows it. */
 size_t an_time_or_dur_print(an_time_or_dur v, char out[AN_TIME_TEXT]);
