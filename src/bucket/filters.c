@@ -120,23 +120,26 @@ out:
 
 /* ---- F5 ---- */
 
+/* Dropped blocks lose them too, uncounted: whoever asks later which blocks belong together (what
+ * may be removed, because others hold its data) must see the same labels everywhere. */
 static void remove_replica_labels(an_arena *a, an_filter_block *b, const an_filter_opts *o,
                                   an_filter_counts *counts)
 {
     const an_labels *ls = &b->meta->thanos.labels;
     an_meta *m = an_arena_alloc(a, sizeof *m);
     an_label *v = an_arena_alloc(a, (ls->n + 1) * sizeof *v);
+    bool counted = b->state == AN_SYNCED_LOADED;
     size_t n = 0;
 
     for (size_t i = 0; i < ls->n; i++) {
-        if (is_one_of(ls->v[i].name, o->replica_labels, o->n_replica_labels))
-            counts->replica_labels_removed++;
-        else
+        if (!is_one_of(ls->v[i].name, o->replica_labels, o->n_replica_labels))
             v[n++] = ls->v[i];
+        else if (counted)
+            counts->replica_labels_removed++;
     }
     if (n == 0) {
         v[n++] = (an_label){o->replica_labels[0], AN_LIT("deduped")};
-        counts->labels_created++;
+        if (counted) counts->labels_created++;
     }
     *m = *b->meta;
     m->thanos.labels = (an_labels){n, v};
@@ -309,8 +312,7 @@ an_rc an_filters_run(an_arena *a, an_filter_block *blocks, size_t n, const an_fi
         blocks[i].by = NULL;
         blocks[i].reached_marks = false;
         AN_TRY(filter_one(work, &blocks[i], opts, err));
-        if (blocks[i].state == AN_SYNCED_LOADED && opts->n_replica_labels > 0)
-            remove_replica_labels(a, &blocks[i], opts, &c);
+        if (opts->n_replica_labels > 0) remove_replica_labels(a, &blocks[i], opts, &c);
     }
     an_arena_reset(work);
     an_filter_covered(work, blocks, n);

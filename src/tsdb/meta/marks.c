@@ -96,7 +96,7 @@ int64_t an_mark_ms(const an_mark *m, int64_t object_mtime_ms)
 {
     int64_t ms;
 
-    if (m->time_s == 0) return object_mtime_ms;
+    if (m->time_s == 0) return object_mtime_ms < 0 ? INT64_MAX : object_mtime_ms;
     if (__builtin_mul_overflow(m->time_s, 1000, &ms)) return m->time_s < 0 ? INT64_MIN : INT64_MAX;
     return ms;
 }

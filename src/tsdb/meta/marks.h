@@ -34,5 +34,6 @@ AN_MUST_CHECK an_rc an_mark_parse(an_arena *a, an_mark_kind kind, an_slice doc, 
 /* Appends the bytes that upstream writes. */
 void an_mark_write(an_buf *out, const an_mark *m);
 
-/* When it was made, Unix ms: its own time, else that of its object. Saturates. */
+/* When it was made, Unix ms: its own time, else that of its object. Saturates; INT64_MAX when
+ * neither is known (object_mtime_ms below 0): such a mark is never due. */
 int64_t an_mark_ms(const an_mark *m, int64_t object_mtime_ms);

@@ -249,12 +249,37 @@ static void a_crowd_of_blocks_is_judged_in_one_walk(void **state)
     an_arena_free(a);
 }
 
+static void a_hidden_block_loses_its_replica_label_too(void **state)
+{
+    (void)state;
+    an_arena *a = an_arena_new(NULL);
+    an_label v[] = {{AN_LIT("a"), AN_LIT("1")}, {AN_LIT("replica"), AN_LIT("x")}};
+    an_slice replica = AN_LIT("replica");
+    an_meta m = {.thanos = {.labels = {2, v}, .source = AN_LIT("compactor")}};
+    an_mark mark = {.version = 1, .time_s = 1};
+    an_filter_block b = {.meta = &m, .marks = {&mark}};
+    an_filter_opts o = {.min_time_ms = INT64_MIN,
+                        .max_time_ms = INT64_MAX,
+                        .n_replica_labels = 1,
+                        .replica_labels = &replica,
+                        .now_ms = 1000000};
+    an_filter_counts c;
+    an_err err;
+
+    assert_int_equal(an_filters_run(a, &b, 1, &o, &c, &err), AN_OK);
+    assert_int_equal(b.state, AN_SYNCED_MARKED_FOR_DELETION);
+    assert_int_equal(b.meta->thanos.labels.n, 1);  /* as its successor has them */
+    assert_int_equal(c.replica_labels_removed, 0); /* upstream counts survivors only */
+    an_arena_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_recorded_fetch_comes_out_the_same),
         cmocka_unit_test(replica_flags_are_split_as_recorded),
         cmocka_unit_test(a_crowd_of_blocks_is_judged_in_one_walk),
+        cmocka_unit_test(a_hidden_block_loses_its_replica_label_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -159,6 +159,88 @@ static void every_recorded_plan_is_found(void **state)
     an_arena_free(a);
 }
 
+/* Whether the metas alone make the group's plan another matter than the planner's. */
+static bool is_plain(const input *in, bool vertical)
+{
+    int64_t end = INT64_MIN;
+
+    for (size_t i = 0; i < in->n; i++) {
+        const an_meta *m = in->v[i].meta;
+        if (m->maxt <= m->mint) return false;
+        if (m->thanos.resolution != in->v[0].meta->thanos.resolution) return false;
+        if (m->thanos.resolution != AN_RES_RAW && m->thanos.resolution != AN_RES_5M &&
+            m->thanos.resolution != AN_RES_1H)
+            return false;
+        if (!vertical && m->mint < end) return false;
+        if (m->maxt > end) end = m->maxt;
+        for (size_t k = 0; k < i; k++) {
+            if (an_ulid_eq(in->v[k].id, in->v[i].id)) return false;
+        }
+        if (i > 0 && in->v[i - 1].meta->mint == m->mint &&
+            an_ulid_cmp(in->v[i - 1].id, in->v[i].id) > 0)
+            return false; /* a group is sorted otherwise */
+    }
+    return true;
+}
+
+static void a_plain_group_gets_the_planners_plan(void **state)
+{
+    (void)state;
+    an_arena *a = an_arena_new(NULL), *work = an_arena_new(NULL);
+    const an_json *root = vectors_load(a, "planner.json");
+    const an_json *sets = vectors_get(root, "range_sets"), *cases = vectors_get(root, "cases");
+    static an_label label = {AN_LIT("a"), AN_LIT("1")};
+    size_t compared = 0;
+
+    for (size_t i = 0; i < 2 * cases->n; i++) {
+        const an_json *c = &cases->items[i / 2];
+        const an_json *set = an_json_key(sets, vectors_get(c, "ranges")->text);
+        const an_json *want = vectors_get(c, i % 2 == 0 ? "index" : "vertical");
+        int64_t ranges[8];
+        an_plan_opts o = {.ranges = ranges,
+                          .n_ranges = set->n,
+                          .max_index_bytes = opt_int(c, "limit", 0),
+                          .vertical = i % 2 != 0,
+                          .now_ms = INT64_MAX};
+        an_outcomes out = {0};
+        an_arena_reset(work);
+        for (size_t k = 0; k < set->n; k++) assert_true(an_json_int64(&set->items[k], &ranges[k]));
+        input in = read_blocks(work, vectors_get(c, "blocks"));
+        if (in.n == 0 || vectors_opt(want, "err") != NULL || !is_plain(&in, o.vertical)) continue;
+        for (size_t k = 0; k < in.n; k++) { /* what the vectors leave out */
+            an_meta *m = (an_meta *)(uintptr_t)in.v[k].meta;
+            m->compaction.n_sources = 1;
+            m->compaction.sources = &m->ulid;
+            m->thanos.labels = (an_labels){1, &label};
+        }
+        an_group g = {.key = AN_LIT("0@1"),
+                      .labels = {1, &label},
+                      .resolution = in.v[0].meta->thanos.resolution,
+                      .n = in.n,
+                      .blocks = in.b};
+        an_plan_group(work, &g, &o, &out);
+        const an_outcome *job = an_outcomes_job(&out), *bad = an_outcomes_isolated(&out);
+        if (bad != NULL) fail_msg("case %zu: %s", i / 2, an_cause_name(bad->cause));
+        const an_json *plan = vectors_get(want, "plan");
+        size_t n = 0, marks = 0;
+        for (size_t k = 0; k < out.n; k++) marks += out.v[k].what == AN_DO_MARK;
+        assert_int_equal(marks,
+                         vectors_opt(want, "marks") == NULL ? 0 : vectors_get(want, "marks")->n);
+        if (job != NULL) n = job->n;
+        if (n != plan->n) fail_msg("case %zu: %zu blocks", i / 2, n);
+        for (size_t k = 0; k < n; k++) {
+            int64_t at = -1;
+            assert_true(an_json_int64(&plan->items[k], &at));
+            assert_ptr_equal(job->blocks[k], in.b[at]);
+        }
+        compared++;
+    }
+    print_message("%zu groups planned\n", compared);
+    assert_true(compared > 1000);
+    an_arena_free(work);
+    an_arena_free(a);
+}
+
 static input read_ranges(an_arena *a, const an_json *list)
 {
     input in = {.n = list->n};
@@ -268,6 +350,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_recorded_plan_is_found),
+        cmocka_unit_test(a_plain_group_gets_the_planners_plan),
         cmocka_unit_test(ranges_are_split_as_recorded),
         cmocka_unit_test(overlaps_are_selected_as_recorded),
         cmocka_unit_test(nothing_is_planned_from_nothing),

@@ -89,6 +89,7 @@ static void absence_of_id_and_time_is_told(void **state)
                      AN_OK);
     assert_false(m.has_id);
     assert_int_equal(an_mark_ms(&m, 77), 77);
+    assert_int_equal(an_mark_ms(&m, -1), INT64_MAX); /* the store does not tell: never due */
     assert_int_equal(an_mark_parse(a, AN_MARK_DELETION,
                                    AN_LIT("{\"version\":1,\"id\":\"01arz3ndektsv4rrffq69g5fav\","
                                           "\"deletion_time\":5}"),
