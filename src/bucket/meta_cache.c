@@ -193,7 +193,7 @@ static an_rc append(int fd, const char *path, uint64_t *bytes, an_slice b, an_er
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) {
             an_rc rc = os_error("write", path, err);
-            (void)ftruncate(fd, (off_t)*bytes); /* what stays is cut off when it is read */
+            if (ftruncate(fd, (off_t)*bytes) != 0) {} /* what stays is cut off when it is read */
             return rc;
         }
         done += (size_t)n;
