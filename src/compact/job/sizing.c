@@ -24,7 +24,7 @@ static void sum_io(an_job_sizes *s, size_t n)
     size_t symbols = pieces * s->symbol_window;
 
     input = input > symbols ? input : symbols;
-    s->io = n * (input + 32 * KIB) + s->n_batches * (2 * s->batch + 64 * KIB) + 512 * KIB;
+    s->io = n * (input + 32 * KIB) + s->n_batches * (2 * s->batch + 64 * KIB) + s->reserve;
 }
 
 static bool halve(size_t *v, size_t lo)
@@ -45,6 +45,7 @@ an_rc an_job_sizes_of(size_t n, uint64_t index_bytes, size_t limit, size_t windo
                       .slot = 32 * KIB,
                       .ahead = local ? 0 : 2,
                       .batch = 512 * KIB,
+                      .reserve = clamp(limit / 8, 512 * KIB, 32 * MIB),
                       .n_batches =
                           n_workers == 0 ? 1 : 2 + 2 * (unsigned)(n_workers > 32 ? 32 : n_workers)};
 

@@ -3,7 +3,7 @@
  *
  *   windows    per input: series, postings, chunks and their small buffers
  *   batches    the ring between merge and commit
- *   slack      entries, labels, folds
+ *   slack      entries, labels; a series whose chunks are merged stands in memory as a whole
  *   maps       symbol maps of the inputs        ┐
  *   symbols    symbol table of the result       ├ spill when the share is spent
  *   index      postings of the result           ┘
@@ -22,7 +22,8 @@ typedef struct an_job_sizes {
     unsigned ahead;                                                           /* pieces under way */
     size_t batch;                                                             /* bytes of frames */
     unsigned n_batches;
-    size_t io; /* windows, batches, slack: all inputs */
+    size_t reserve; /* for the series at hand */
+    size_t io;      /* windows, batches, slack: all inputs */
     size_t maps, symbols, index;
     size_t total;
 } an_job_sizes;

@@ -65,19 +65,49 @@ void an_batch_deinit(an_batch *b)
     memset(b, 0, sizeof *b);
 }
 
-void an_batch_reset(an_batch *b)
+static void forget_results(an_batch *b)
 {
-    an_buf *all[] = {&b->frames,  &b->metas, &b->tasks,      &b->labels,
-                     &b->members, &b->cuts,  &b->out.frames, &b->out.metas};
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) an_buf_clear(all[i]);
-    if (b->in.cap > 2 * b->limit)
-        an_buf_deinit(&b->in); /* grown for one long fold */
-    else
-        an_buf_clear(&b->in);
+    an_buf_clear(&b->out.frames);
+    an_buf_clear(&b->out.metas);
+    an_arena_reset(b->scratch);
     b->counts = (an_sample_counts){0};
     b->n_chunks = b->n_series = 0;
     b->rc = AN_OK;
     memset(b->input_samples, 0, b->n_inputs * sizeof *b->input_samples);
+}
+
+void an_batch_reset(an_batch *b)
+{
+    an_buf *all[] = {&b->in, &b->frames, &b->metas, &b->tasks, &b->labels, &b->members, &b->cuts};
+
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) an_buf_clear(all[i]);
+    forget_results(b);
+    /* What has grown for one long series goes back to the budget; others wait for it. */
+    if (b->in.cap > 2 * b->limit) an_buf_deinit(&b->in);
+    if (b->out.frames.cap > 2 * b->limit) an_buf_deinit(&b->out.frames);
+}
+
+an_batch_mark an_batch_mark_of(const an_batch *b)
+{
+    return (an_batch_mark){b->in.n,     b->frames.n,  b->metas.n, b->tasks.n,
+                           b->labels.n, b->members.n, b->cuts.n};
+}
+
+static void cut_back(an_buf *b, size_t n)
+{
+    b->n = n;
+    b->failed = false;
+}
+
+void an_batch_rollback(an_batch *b, an_batch_mark m)
+{
+    cut_back(&b->in, m.in);
+    cut_back(&b->frames, m.frames);
+    cut_back(&b->metas, m.metas);
+    cut_back(&b->tasks, m.tasks);
+    cut_back(&b->labels, m.labels);
+    cut_back(&b->members, m.members);
+    cut_back(&b->cuts, m.cuts);
 }
 
 bool an_batch_empty(const an_batch *b) { return b->tasks.n == 0; }
@@ -195,6 +225,7 @@ static an_rc take_one(an_batch *b, size_t input, an_chunk_reader *c, const an_ch
     size_t body = (size_t)s.total - s.head, n_head = an_put_uvarint(head, s.data);
     if (!whole && b->in.n > 0 && b->in.n + n_head + body > b->limit) goto out;
     if (!an_buf_reserve(&b->in, n_head + body)) {
+        AN_TRY(an_frame_check_long(c, m->ref, &s, err));
         rc = AN_FAIL(err, AN_ELIMIT, "no memory for a chunk of %llu bytes",
                      (unsigned long long)s.total);
         (void)an_block_reader_chunk_err(c->block, m->ref, err);
@@ -362,7 +393,7 @@ void an_batch_work(an_batch *b)
     size_t n;
     an_batch_task *tasks = an_batch_tasks(b, &n);
 
-    an_arena_reset(b->scratch);
+    forget_results(b);
     an_chunk_iter_init(b->decoder, b->scratch);
     for (size_t i = 0; i < n && b->rc == AN_OK; i++) {
         b->bad_task = i;

@@ -75,7 +75,14 @@ AN_MUST_CHECK an_rc an_batch_take(an_batch *b, size_t input, an_chunk_reader *c,
 AN_MUST_CHECK an_rc an_batch_member_end(an_batch *b, size_t input, an_intervals cuts, an_err *err);
 void an_batch_end(an_batch *b, bool last);
 
-/* Checks, folds, counts; sets rc and err. */
+/* A series that did not fit is taken out again, as if it had never begun. */
+typedef struct an_batch_mark {
+    size_t in, frames, metas, tasks, labels, members, cuts;
+} an_batch_mark;
+an_batch_mark an_batch_mark_of(const an_batch *b);
+void an_batch_rollback(an_batch *b, an_batch_mark m);
+
+/* Checks, folds, counts; sets rc and err. Again is fine: what it found before is forgotten. */
 void an_batch_work(an_batch *b);
 
 static inline an_batch_task *an_batch_tasks(const an_batch *b, size_t *n)

@@ -32,6 +32,36 @@ out:
     return rc;
 }
 
+static an_rc check_crc(uint32_t want, uint32_t got, an_err *err)
+{
+    if (got == want) return AN_OK;
+    (void)AN_FAIL(err, AN_ECORRUPT, "checksum mismatch expected:%x, actual:%x", want, got);
+    (void)an_err_cause(err, AN_CAUSE_CHUNK_CHECKSUM);
+    return an_err_values(err, want, got);
+}
+
+an_rc an_frame_check_long(an_chunk_reader *c, uint64_t ref, const an_frame_size *size, an_err *err)
+{
+    an_rc rc = AN_OK;
+    uint64_t at = ref + size->head, left = (uint64_t)size->data + 1;
+    uint8_t stored[AN_FRAME_CRC];
+    uint32_t got = 0;
+    an_slice v;
+
+    while (left > 0) {
+        AN_TRY(an_chunk_reader_view(c, at, 1, &v, err));
+        if (v.n > left) v.n = (size_t)left;
+        got = an_crc32c_update(got, v.p, v.n);
+        at += v.n;
+        left -= v.n;
+    }
+    AN_TRY(an_chunk_reader_copy(c, at, sizeof stored, stored, err));
+    an_cursor cur = an_cursor_of(an_slice_of(stored, sizeof stored));
+    AN_TRY(check_crc(an_cursor_be32(&cur), got, err));
+out:
+    return rc == AN_OK ? rc : an_block_reader_chunk_err(c->block, ref, err);
+}
+
 uint32_t an_frame_samples(uint8_t encoding, an_slice data)
 {
     const an_chunk_codec *codec = an_chunk_codec_of(encoding);
@@ -67,13 +97,7 @@ an_rc an_frame_check(an_slice frame, const an_block_reader *block, an_chunk_iter
     uint32_t want = an_cursor_be32(&c);
 
     an_assert(!c.bad && body.n > 0); /* whoever copied it had measured it */
-    uint32_t got = an_crc32c(body);
-    if (got != want) {
-        rc = AN_FAIL(err, AN_ECORRUPT, "checksum mismatch expected:%x, actual:%x", want, got);
-        (void)an_err_cause(err, AN_CAUSE_CHUNK_CHECKSUM);
-        (void)an_err_values(err, want, got);
-        goto out;
-    }
+    AN_TRY(check_crc(want, an_crc32c(body), err));
     out->encoding = body.p[0];
     out->data = an_slice_of(body.p + 1, body.n - 1);
     if (out->encoding == AN_ENC_XOR && out->data.n >= 2) {

@@ -20,6 +20,11 @@ enum { AN_FRAME_LEN_MAX = 5 }; /* bytes of a length; upstream reads no more */
 AN_MUST_CHECK an_rc an_frame_measure(an_chunk_reader *c, uint64_t ref, an_frame_size *out,
                                      an_err *err);
 
+/* A frame too long to be held: its CRC, read piece by piece. AN_ECORRUPT, cause chunk-checksum,
+ * when it is wrong, so that a damaged length is told from a long chunk. */
+AN_MUST_CHECK an_rc an_frame_check_long(an_chunk_reader *c, uint64_t ref, const an_frame_size *size,
+                                        an_err *err);
+
 /* What is known of a frame once it was checked. */
 typedef struct an_frame_info {
     uint8_t encoding;

@@ -136,12 +136,25 @@ out:
 
 static void work_on(an_work *w) { an_batch_work((an_batch *)w); /* work is its first member */ }
 
+/* A fold that ran out of memory may have shared it with others: it is tried once more when nobody
+ * else works and all their scratch is given back. */
+static void work_alone(run *r, an_batch *b)
+{
+    for (size_t i = 1; i < r->n_out; i++) {
+        an_batch *other = &r->ring[(r->head + i) % r->o->n_batches];
+        if (r->o->pool != NULL) an_pool_wait(r->o->pool, &other->work);
+        an_arena_reset(other->scratch);
+    }
+    an_batch_work(b);
+}
+
 /* Commits the oldest batch that is out. */
 static an_rc commit_head(run *r, an_err *err)
 {
     an_batch *b = &r->ring[r->head];
 
     if (r->o->pool != NULL) an_pool_wait(r->o->pool, &b->work);
+    if (b->rc == AN_ELIMIT && r->n_out > 1) work_alone(r, b);
     r->head = (r->head + 1) % r->o->n_batches;
     r->n_out--;
     an_rc rc = an_commit_batch(&r->commit, b, err);
@@ -226,12 +239,11 @@ static an_rc not_built(const run *r, an_err *err)
     return rc;
 }
 
-static an_rc add_folded(run *r, an_err *err)
+static an_rc fill_fold(run *r, an_err *err)
 {
     an_rc rc = AN_OK;
     const an_series_cursor *first = r->merge.set[0];
 
-    if (r->o->fold == NULL) return not_built(r, err);
     AN_TRY(an_batch_begin(r->cur, first->labels, first->n_labels, true, err));
     r->open = true;
     for (size_t i = 0; i < r->merge.n_set; i++) {
@@ -243,6 +255,41 @@ static an_rc add_folded(run *r, an_err *err)
     }
     an_batch_end(r->cur, true);
     r->open = false;
+out:
+    return rc;
+}
+
+/* The batches that are out hold more than a quarter of the memory: with long series in them, the
+ * oldest might lack what its fold takes. */
+static bool window_is_full(const run *r)
+{
+    size_t held = 0;
+
+    if (r->o->budget == NULL) return false;
+    for (size_t i = 0; i < r->n_out; i++) {
+        const an_batch *b = &r->ring[(r->head + i) % r->o->n_batches];
+        held += b->in.cap > 2 * b->limit ? b->in.cap : 0;
+    }
+    return held > an_budget_limit(r->o->budget) / 4;
+}
+
+/* All chunks of the series go into one batch. When there is no memory for them, all batches that
+ * are out come home first and give back what they have: the series at the head has all there is. */
+static an_rc add_folded(run *r, an_err *err)
+{
+    an_rc rc = AN_OK;
+
+    if (r->o->fold == NULL) return not_built(r, err);
+    while (window_is_full(r)) AN_TRY(commit_head(r, err));
+    an_batch_mark mark = an_batch_mark_of(r->cur);
+    rc = fill_fold(r, err);
+    if (rc != AN_ELIMIT) goto out;
+    an_batch_rollback(r->cur, mark);
+    r->open = false;
+    if (!an_batch_empty(r->cur)) send_out(r);
+    while (r->n_out > 0) AN_TRY(commit_head(r, err));
+    r->cur = &r->ring[r->head];
+    rc = fill_fold(r, err);
 out:
     return rc;
 }
