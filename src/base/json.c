@@ -318,6 +318,7 @@ an_rc an_json_parse(an_arena *a, an_slice doc, size_t max_bytes, const an_json *
     an_buf_init(&s.numbers, AN_JSON_VALUES_MAX * sizeof(an_slice), NULL);
     AN_CHECK(doc.n <= max_bytes, err, AN_ELIMIT, "json: %zu bytes, more than the maximum %zu",
              doc.n, max_bytes);
+    AN_CHECK(doc.n > 0, err, AN_ECORRUPT, "json: the document is empty");
     AN_TRY(scan_document(&s));
     body = json_loadb((const char *)s.body.p, s.body.n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &e);
     if (body == NULL) {

@@ -91,7 +91,10 @@ an_rc an_doc_parse(an_doc *d, an_ulid id, unsigned what, an_slice body, an_arena
     }
     char text[AN_ULID_TEXT + 1];
     an_ulid_format(id, text);
-    an_err_wrap(&why, "%s/%s", text, an_doc_file(what));
+    if (what == AN_CACHE_META)
+        an_err_wrap(&why, "%s/meta.json", text);
+    else
+        an_err_wrap(&why, "%s", text); /* the text begins with the name of the mark */
     (void)an_err_cause(&why, what == AN_CACHE_META ? AN_CAUSE_META_CORRUPT : AN_CAUSE_MARK_CORRUPT);
     keep_err(d, id, what, &why);
     d->result = rc == AN_EUNSUPPORTED ? AN_DOC_FOREIGN

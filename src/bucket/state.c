@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "bucket/doc.h"
+#include "tsdb/segment/segment.h"
 
 enum {
     RACY_MS = 2000,        /* a change this young may be followed by one that nobody can see */
@@ -459,8 +460,9 @@ static bool parts_missing(const an_listed_block *b, const an_meta *m, an_err *wh
                           AN_PRI(f->rel_path), (unsigned long long)o->size,
                           (long long)f->size_bytes);
             (void)an_err_values(why, (uint64_t)f->size_bytes, o->size);
-            (void)an_err_cause(why,
-                               is_index ? AN_CAUSE_INDEX_UNREADABLE : AN_CAUSE_CHUNK_TRUNCATED);
+            (void)an_err_cause(why, is_index                      ? AN_CAUSE_INDEX_UNREADABLE
+                                    : o->size < AN_SEGMENT_HEADER ? AN_CAUSE_SEGMENT_HEADER
+                                                                  : AN_CAUSE_CHUNK_TRUNCATED);
         }
         (void)snprintf(object, sizeof object, "%.*s", AN_PRI(f->rel_path));
         (void)an_err_at(why, id, object, -1);

@@ -29,11 +29,6 @@ typedef struct an_etag {
     char v[63];
 } an_etag;
 
-static inline bool an_etag_eq(const an_etag *a, const an_etag *b)
-{
-    return a->n == b->n && memcmp(a->v, b->v, sizeof a->v) == 0;
-}
-
 typedef struct an_object {
     an_slice key;     /* in a listing: valid during the callback only */
     uint64_t size;    /* bytes */

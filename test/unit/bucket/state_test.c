@@ -301,7 +301,7 @@ static void a_file_cut_at_any_byte_is_used_up_to_there_and_a_flipped_bit_drops_i
     an_slice good = slurp(e.cache, &own);
     uint8_t *bad = malloc(good.n);
     assert_non_null(bad);
-    for (size_t n = 0; n < 2 * good.n; n++) {
+    for (size_t n = 0; n < 2 * good.n; n += n < good.n ? 1 : 3) {
         memcpy(bad, own, good.n);
         bool cut = n < good.n;
         if (!cut) bad[n - good.n] ^= (uint8_t)(1 << n % 8);
@@ -333,7 +333,7 @@ static void a_file_cut_at_any_byte_is_used_up_to_there_and_a_flipped_bit_drops_i
         an_snapshot_free(snap);
     }
     assert_true(cut_reads > 0 && cut_reads < 4 * good.n);
-    assert_true(dropped > good.n * 9 / 10);
+    assert_true(dropped > good.n / 3 * 9 / 10);
     free(bad);
     free(own);
     env_close(&e);

@@ -445,10 +445,10 @@ static void a_changed_object_has_another_etag_and_an_untouched_one_the_same(void
         assert_int_equal(an_bucket_stat(e.b, &e.ctx, AN_LIT("k"), &a, &err), AN_OK);
         assert_int_equal(an_bucket_stat(e.b, &e.ctx, AN_LIT("k"), &b, &err), AN_OK);
         put(&e, "other", "v");
-        assert_true(a.etag.n > 0 && an_etag_eq(&a.etag, &b.etag));
+        assert_true(a.etag.n > 0 && memcmp(&a.etag, &b.etag, sizeof a.etag) == 0);
         put(&e, "k", "v2");
         assert_int_equal(an_bucket_stat(e.b, &e.ctx, AN_LIT("k"), &c, &err), AN_OK);
-        assert_false(an_etag_eq(&a.etag, &c.etag));
+        assert_false(memcmp(&a.etag, &c.etag, sizeof a.etag) == 0);
     }
 }
 
