@@ -35,6 +35,7 @@ struct an_chunk_reader {
     const an_block_reader *block;
 };
 
+/* Reads nothing yet. r must outlive the reader. */
 AN_MUST_CHECK an_rc an_chunk_reader_open(const an_block_reader *r, const an_chunk_reader_opts *opts,
                                          an_chunk_reader **out, an_err *err);
 void an_chunk_reader_close(an_chunk_reader *c); /* NULL is fine */

@@ -13,7 +13,6 @@ struct an_spill_dir {
     an_spill table;
     char dir[PATH_MAX];
     unsigned n_open;
-    uint64_t bytes;
 };
 
 static an_rc fail(const an_spill_dir *d, const char *what, int error, an_err *err)
@@ -45,14 +44,13 @@ static an_rc spill_open(void *arg, int *file, an_err *err)
 
 static an_rc spill_append(void *arg, int file, an_slice bytes, an_err *err)
 {
-    an_spill_dir *d = arg;
+    const an_spill_dir *d = arg;
 
     while (bytes.n > 0) {
         ssize_t n = write(file, bytes.p, bytes.n);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return fail(d, "write", errno, err);
         bytes = an_slice_of(bytes.p + n, bytes.n - (size_t)n);
-        d->bytes += (uint64_t)n;
     }
     return AN_OK;
 }
@@ -100,4 +98,3 @@ void an_spill_dir_free(an_spill_dir *d)
 }
 
 const an_spill *an_spill_dir_table(an_spill_dir *d) { return &d->table; }
-uint64_t an_spill_dir_bytes(const an_spill_dir *d) { return d->bytes; }

@@ -11,4 +11,3 @@ typedef struct an_spill_dir an_spill_dir;
 an_spill_dir *an_spill_dir_new(const char *dir);
 void an_spill_dir_free(an_spill_dir *d);             /* all files closed; NULL is fine */
 const an_spill *an_spill_dir_table(an_spill_dir *d); /* as long as d */
-uint64_t an_spill_dir_bytes(const an_spill_dir *d);  /* appended to files so far */

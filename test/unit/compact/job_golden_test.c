@@ -12,8 +12,11 @@
 #include <cmocka.h>
 
 #include "compact/job/spill.h"
+#include "compact/merge/merge.h"
 #include "objstore/fault.h"
+#include "support/streams.h"
 #include "support/tmpdir.h"
+#include "tsdb/segment/segment.h"
 #include "unit/compact/golden_job.h"
 
 enum { MIB = 1 << 20 };
@@ -314,6 +317,69 @@ static void bytes_depend_neither_on_workers_nor_on_memory_nor_on_windows(void **
     }
 }
 
+/* A merge with next to no memory for postings: they go through files. */
+static void postings_in_files_give_the_same_bytes(void **state)
+{
+    golden_case c;
+    an_err err = {0};
+    test_spill files;
+    an_spill spill = test_spill_open(&files);
+    an_merge_input in[8];
+    an_merge_result r;
+    an_block_writer *w;
+    an_published how;
+    const uint8_t entropy[10] = {1};
+    an_window_opts wo = {.bytes = 4096};
+    an_budget *index = an_budget_new(96 << 10);
+
+    (void)state;
+    golden_open(&c, "compact", "c20a-many-series");
+    json_t *blocks = json_object_get(json_array_get(golden_array(c.expect, "plans"), 0), "blocks");
+    size_t n = json_array_size(blocks);
+    an_merge_opts o = {.ctx = &c.ctx,
+                       .mint = INT64_MAX,
+                       .maxt = INT64_MIN,
+                       .n_batches = 1,
+                       .batch_bytes = 1 << 16,
+                       .segment_max = AN_SEGMENT_MAX,
+                       .symbol_window = wo,
+                       .series_window = wo,
+                       .postings_window = wo,
+                       .chunks = {.window = wo, .slot_bytes = 4096, .n_slots = 2},
+                       .index = index,
+                       .spill = &spill};
+    assert_true(n <= 8);
+    for (size_t i = 0; i < n; i++) {
+        an_job_input ji;
+        an_block_reader *b;
+        golden_input(&c, golden_ulid(an_slice_str(json_string_value(json_array_get(blocks, i)))),
+                     &ji);
+        assert_int_equal(an_block_reader_open(c.arena, c.bucket, &c.ctx, ji.block->id,
+                                              ji.block->meta, ji.objects, ji.n_objects, &wo, &b,
+                                              &err),
+                         AN_OK);
+        in[i] = (an_merge_input){.block = b};
+        if (ji.block->meta->mint < o.mint) o.mint = ji.block->meta->mint;
+        if (ji.block->meta->maxt > o.maxt) o.maxt = ji.block->meta->maxt;
+    }
+    an_block_writer_opts bo = {.ulid = an_ulid_make(1, entropy), .nonce = AN_LIT("n")};
+    assert_int_equal(an_block_writer_open(c.bucket, &c.ctx, &bo, &w, &err), AN_OK);
+    if (an_merge_run(c.arena, in, n, &o, w, &r, &err) != AN_OK) fail_msg("%s", err.msg);
+    an_meta m = {.ulid = bo.ulid, .version = 1};
+    assert_int_equal(an_block_writer_publish(w, c.arena, &m, (an_meta_time){0}, &how, &err), AN_OK);
+    an_block_writer_close(w);
+    assert_true(files.opened > 0);
+    out_dir = "out";
+    static const char *const names[] = {"index", "chunks/000001"};
+    for (size_t i = 0; i < 2; i++) {
+        an_slice want = want_file(&c, 1, names[i]);
+        expect_bytes(names[i], want, got_object(&c, bo.ulid, an_slice_str(names[i]), want.n));
+    }
+    test_spill_close(&files);
+    an_budget_free(index);
+    golden_close(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +387,7 @@ int main(void)
         cmocka_unit_test(overlaps_become_upstreams_bytes),
         cmocka_unit_test(start_timestamps_become_the_bytes_of_a_newer_prometheus),
         cmocka_unit_test(bytes_depend_neither_on_workers_nor_on_memory_nor_on_windows),
+        cmocka_unit_test(postings_in_files_give_the_same_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
