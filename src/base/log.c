@@ -74,6 +74,7 @@ bool an_log_enabled(const an_log *log, an_log_level level)
 
 static bool needs_quotes(an_slice s)
 {
+    if (s.n == 0) return false;
     if (an_slice_eq(s, AN_LIT("null"))) return true;
     for (size_t i = 0; i < s.n; i++) {
         if (s.p[i] <= ' ' || s.p[i] == '=' || s.p[i] == '"') return true;
