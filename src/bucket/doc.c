@@ -73,8 +73,10 @@ an_rc an_doc_parse(an_doc *d, an_ulid id, unsigned what, an_slice body, an_arena
 
     if (what == AN_CACHE_META) {
         rc = an_meta_parse(work, body, &meta, &why);
-        if (rc == AN_OK) cost = meta_cost(&meta);
-        if (rc == AN_OK) kept = an_doc_copy(keep, what, &meta);
+        if (rc == AN_OK || rc == AN_EUNSUPPORTED) { /* a foreign one tells its group */
+            cost = meta_cost(&meta);
+            kept = an_doc_copy(keep, what, &meta);
+        }
     } else {
         rc = an_mark_parse(work, (an_mark_kind)what, body, &mark, &why);
         if (rc == AN_OK) cost = sizeof mark + mark.details.n + mark.reason.n;
@@ -88,6 +90,11 @@ an_rc an_doc_parse(an_doc *d, an_ulid id, unsigned what, an_slice body, an_arena
         d->result = AN_DOC_OK;
         drop_err(d);
         return AN_OK;
+    }
+    if (kept != NULL) {
+        *wasted += d->cost;
+        d->parsed = kept;
+        d->cost = cost;
     }
     char text[AN_ULID_TEXT + 1];
     an_ulid_format(id, text);

@@ -353,9 +353,9 @@ an_rc an_meta_parse(an_arena *a, an_slice doc, an_meta *out, an_err *err)
 
     AN_TRY(an_json_parse(a, doc, AN_META_MAX, &root, err));
     AN_TRY(read_meta(a, root, &m, err));
+    *out = m;
     AN_CHECK_CAUSE(m.version == 1, err, AN_EUNSUPPORTED, AN_CAUSE_META_FOREIGN,
                    "unexpected meta file version: %" PRId64, m.version);
-    *out = m;
 out:
     if (rc != AN_OK) {
         an_err_cause(err, AN_CAUSE_META_CORRUPT);

@@ -70,7 +70,8 @@ typedef struct an_meta {
 
 /* Reads a document as the bucket fetcher does. AN_ECORRUPT with cause meta-corrupt when it is not
  * one valid JSON document of the right types; AN_EUNSUPPORTED with cause meta-foreign when
- * `version` is not 1 (the text says what was found). `thanos.version` and `ulid` are read as they
+ * `version` is not 1 (the text says what was found; *out is filled all the same, so that the group
+ * can be told). `thanos.version` and `ulid` are read as they
  * are: whether they fit is the planner's business, which needs the labels to know the group.
  * `a` must outlive *out. The document is refused above AN_META_MAX bytes. */
 enum { AN_META_MAX = 16 << 20 };
