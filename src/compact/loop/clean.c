@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Marked blocks, covered blocks, retention, unfinished uploads: what is decided by
+ * compact/plan/clean.h is done here. A failure stops nothing else; it is recorded under the part
+ * that failed. */
+#include "compact/loop/loop_internal.h"
+
+#include "bucket/delete.h"
+#include "compact/plan/progress.h"
+
+/* Unless it is a cancellation, which is returned. */
+static an_rc part_failed(an_loop *l, const char *part, const an_plan_block *b, an_err *err)
+{
+    if (an_trouble_class_of(err) == AN_TROUBLE_CANCEL) return AN_ECANCELED;
+    an_err_wrap(err, "%s", part);
+    an_loop_trouble(l, AN_FROM_JOB, AN_LIT(""), AN_LIT(""), &b->id, 1, err);
+    return AN_OK;
+}
+
+static an_rc delete_block(an_loop *l, an_ctx *ctx, const an_plan_block *b, an_err *err)
+{
+    char id[AN_ULID_TEXT + 1];
+    an_deleted gone;
+    an_rc rc = an_block_delete(l->o.bucket, ctx, b->id, &gone, err);
+
+    if (rc != AN_OK) return part_failed(l, "cleaning marked blocks: delete block", b, err);
+    an_ulid_format(b->id, id);
+    AN_LOG(l->o.log, AN_LOG_INFO, "deleted block marked for deletion", AN_STR("block", id),
+           AN_UINT("objects", gone.objects), AN_UINT("bytes", gone.bytes));
+    return AN_OK;
+}
+
+an_rc an_loop_clean_marked(an_loop *l, an_ctx *ctx, an_arena *a, const an_view *v, bool *changed,
+                           an_err *err)
+{
+    an_rc rc = AN_OK;
+    an_outcomes list = {0};
+
+    AN_LOG(l->o.log, AN_LOG_INFO, "started cleaning of blocks marked for deletion");
+    an_clean_marked(a, v->marked, v->n_marked, v->all, v->n_all, &l->o.retention,
+                    l->o.delete_delay_ms, v->now_ms, &list);
+    for (size_t i = 0; i < list.n; i++) {
+        const an_outcome *o = &list.v[i];
+        if (o->what != AN_DO_DELETE) {
+            an_loop_outcome(l, l->o.log, AN_LIT(""), o);
+            continue;
+        }
+        for (size_t k = 0; k < o->n; k++) {
+            AN_TRY(an_ctx_check(ctx, err));
+            AN_TRY(delete_block(l, ctx, o->blocks[k], err));
+            *changed = true;
+        }
+    }
+    AN_LOG(l->o.log, AN_LOG_INFO, "cleaning of blocks marked for deletion done");
+out:
+    return rc;
+}
+
+/* Marks wanted by cleaning, and findings. `msg` is upstream's line for each. */
+static an_rc write_marks(an_loop *l, an_ctx *ctx, const an_outcomes *list, const char *msg,
+                         const char *part, an_err *err)
+{
+    an_rc rc = AN_OK;
+
+    for (size_t i = 0; i < list->n; i++) {
+        const an_outcome *o = &list->v[i];
+        if (o->what != AN_DO_MARK) {
+            an_loop_outcome(l, l->o.log, AN_LIT(""), o);
+            continue;
+        }
+        for (size_t k = 0; k < o->n; k++) {
+            char id[AN_ULID_TEXT + 1];
+            AN_TRY(an_ctx_check(ctx, err));
+            an_ulid_format(o->blocks[k]->id, id);
+            AN_LOG(l->o.log, AN_LOG_INFO, msg, AN_STR("block", id), AN_TEXT("why", o->why));
+            if (an_loop_mark(l, l->o.log, o->blocks[k], o->mark, o->details, o->reason, err) !=
+                AN_OK) {
+                AN_TRY(part_failed(l, part, o->blocks[k], err));
+            }
+        }
+    }
+out:
+    return rc;
+}
+
+an_rc an_loop_garbage(an_loop *l, an_ctx *ctx, an_arena *a, const an_view *v, an_err *err)
+{
+    an_outcomes list = {0};
+
+    AN_LOG(l->o.log, AN_LOG_INFO, "start of initial garbage collection");
+    an_clean_garbage(a, v->covered, v->n_covered, &list);
+    return write_marks(l, ctx, &list, "marking outdated block for deletion", "garbage", err);
+}
+
+an_rc an_loop_retention(an_loop *l, an_ctx *ctx, an_arena *a, const an_view *v, an_err *err)
+{
+    an_outcomes list = {0};
+    an_rc rc;
+
+    AN_LOG(l->o.log, AN_LOG_INFO, "start optional retention");
+    an_clean_retention(a, v->loaded, v->n_loaded, &l->o.retention, v->now_ms, &list);
+    rc = write_marks(l, ctx, &list, "applying retention: marking block for deletion", "retention",
+                     err);
+    if (rc == AN_OK) AN_LOG(l->o.log, AN_LOG_INFO, "optional retention apply done");
+    return rc;
+}
+
+static an_rc one_partial(an_loop *l, an_ctx *ctx, const an_partial *p, int64_t now_ms,
+                         bool *look_again, an_err *err)
+{
+    an_rc rc = AN_OK;
+    char id[AN_ULID_TEXT + 1];
+    an_cause cause;
+    an_deleted gone;
+    an_buf why;
+    an_plan_block b = {.id = p->id};
+    const an_plan_block *one = &b;
+
+    an_buf_init(&why, 4096, NULL);
+    an_ulid_format(p->id, id);
+    switch (an_clean_partial(p, now_ms, &cause, &why)) {
+    case AN_PARTIAL_WAIT:
+        AN_LOG(l->o.log, AN_LOG_DEBUG, "partially uploaded block is too fresh to be judged",
+               AN_STR("block", id), AN_TEXT("why", an_buf_slice(&why)));
+        break;
+    case AN_PARTIAL_CONFIRM:
+        *look_again = true;
+        break;
+    case AN_PARTIAL_HOLD: {
+        an_outcome o = {
+            .what = AN_DO_HOLD, .cause = cause, .n = 1, .blocks = &one, .why = an_buf_slice(&why)};
+        an_loop_outcome(l, l->o.log, AN_LIT(""), &o);
+        break;
+    }
+    case AN_PARTIAL_DELETE:
+        AN_LOG(l->o.log, AN_LOG_INFO, "found partially uploaded block; deleting",
+               AN_STR("block", id), AN_STR("thresholdAge", "48h0m0s"),
+               AN_TEXT("why", an_buf_slice(&why)));
+        if ((rc = an_block_delete(l->o.bucket, ctx, p->id, &gone, err)) != AN_OK) {
+            rc = part_failed(l, "cleaning of aborted partial uploads: delete block", &b, err);
+            break;
+        }
+        AN_LOG(l->o.log, AN_LOG_INFO, "deleted aborted partial upload", AN_STR("block", id));
+        break;
+    }
+    an_buf_deinit(&why);
+    return rc;
+}
+
+an_rc an_loop_partials(an_loop *l, an_ctx *ctx, const an_view *v, bool *look_again, an_err *err)
+{
+    an_rc rc = AN_OK;
+
+    for (size_t i = 0; i < v->n_partials; i++) {
+        AN_TRY(an_ctx_check(ctx, err));
+        AN_TRY(one_partial(l, ctx, &v->partials[i], v->now_ms, look_again, err));
+    }
+out:
+    return rc;
+}
+
+size_t an_loop_due_downsample(an_loop *l, an_arena *a, const an_view *v)
+{
+    an_outcomes list = {0};
+    size_t n = 0;
+
+    an_downsample_due(a, v->loaded, v->n_loaded, &list);
+    for (size_t i = 0; i < list.n; i++) {
+        char id[AN_ULID_TEXT + 1];
+        an_ulid_format(list.v[i].blocks[0]->id, id);
+        AN_LOG(l->o.log, AN_LOG_ERROR, "block is due for downsampling, which is not built yet",
+               AN_STR("block", id), AN_INT("resolution", list.v[i].resolution));
+        n++;
+    }
+    return n;
+}
