@@ -11,11 +11,9 @@ const an_not_built an_not_built_table[] = {
     {AN_NOT_BUILT_FLAG, "wait", NULL, "running as a service"},
     {AN_NOT_BUILT_FLAG, "downsample.concurrency", NULL, "downsampling"},
     {AN_NOT_BUILT_FLAG, "downsample.fused", NULL, "downsampling"},
-    {AN_NOT_BUILT_VALUE, "deduplication.func", "penalty", "penalty deduplication"},
     {AN_NOT_BUILT_VALUE, "output-encoding", "xor", "changing the encoding of chunks"},
-    {AN_NOT_BUILT_VALUE, "log.format", "journald", "logging to the journal"},
-    {AN_NOT_BUILT_FLAG, "tracing.config-file", NULL, "trace export"},
-    {AN_NOT_BUILT_FLAG, "tracing.config", NULL, "trace export"},
+    {AN_NOT_BUILT_CONTENT, "tracing.config-file", NULL, "trace export"},
+    {AN_NOT_BUILT_CONTENT, "tracing.config", NULL, "trace export"},
     {AN_NOT_BUILT_IDLE, "auto-remedy", "safe", "healing without a human"},
     {AN_NOT_BUILT_IDLE, "auto-remedy", "all", "healing without a human"},
     {AN_NOT_BUILT_IDLE, "http-address", NULL, LISTENER},
@@ -30,12 +28,6 @@ const an_not_built an_not_built_table[] = {
     {AN_NOT_BUILT_IDLE, "disable-admin-operations", NULL, LISTENER},
     {AN_NOT_BUILT_IDLE, "block-viewer.global.sync-block-interval", NULL, LISTENER},
     {AN_NOT_BUILT_IDLE, "block-viewer.global.sync-block-timeout", NULL, LISTENER},
-    {AN_NOT_BUILT_COMMAND, "compact", NULL, "compaction"},
-    {AN_NOT_BUILT_COMMAND, "plan", NULL, "planning"},
-    {AN_NOT_BUILT_COMMAND, "tools bucket ls", NULL, "listing"},
-    {AN_NOT_BUILT_COMMAND, "tools bucket inspect", NULL, "inspecting"},
-    {AN_NOT_BUILT_COMMAND, "tools bucket timeline", NULL, "drawing"},
-    {AN_NOT_BUILT_COMMAND, "tools bucket mark", NULL, "marking"},
     {AN_NOT_BUILT_COMMAND, "tools bucket verify", NULL, "verification of whole buckets"},
     {AN_NOT_BUILT_COMMAND, "tools bucket web", NULL, LISTENER},
     {AN_NOT_BUILT_COMMAND, "tools bucket replicate", NULL, "copying to another bucket"},
@@ -44,7 +36,6 @@ const an_not_built an_not_built_table[] = {
     {AN_NOT_BUILT_COMMAND, "tools bucket rewrite", NULL, "rewriting blocks"},
     {AN_NOT_BUILT_COMMAND, "tools bucket retention", NULL, "retention without compacting"},
     {AN_NOT_BUILT_COMMAND, "tools bucket upload-blocks", NULL, "uploading blocks"},
-    {AN_NOT_BUILT_PLAN, "merging chunks that overlap", NULL, "isolates its group"},
     {AN_NOT_BUILT_PLAN, "downsampling", NULL, "blocks that are due are named, exit code 1"},
     {.name = NULL}};
 
@@ -121,6 +112,7 @@ void an_not_built_print(an_buf *out)
         switch (t->kind) {
         case AN_NOT_BUILT_FLAG:
         case AN_NOT_BUILT_VALUE:
+        case AN_NOT_BUILT_CONTENT:
         case AN_NOT_BUILT_IDLE:
             an_buf_printf(out, "flag     --%s%s%s: %s%s\n", t->name, t->value != NULL ? "=" : "",
                           t->value != NULL ? t->value : "", t->text,

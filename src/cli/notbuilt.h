@@ -11,6 +11,7 @@
 typedef enum an_not_built_kind {
     AN_NOT_BUILT_FLAG,    /* refused when it is not at its default */
     AN_NOT_BUILT_VALUE,   /* one value of a flag is refused */
+    AN_NOT_BUILT_CONTENT, /* refused when it has content: cli/command.c */
     AN_NOT_BUILT_IDLE,    /* taken without effect, with a warning when given */
     AN_NOT_BUILT_COMMAND, /* refused */
     AN_NOT_BUILT_PLAN,    /* isolates its group, or is named at the end of the run */

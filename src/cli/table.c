@@ -58,12 +58,12 @@ static const an_cmd_def cmds_program[] = {
     {.name = "compact",
      .help = "Compact, downsample and expire the blocks of a bucket.",
      .flags = an_flags_compact,
-     .run = an_run_not_built},
+     .run = an_run_compact},
     {.name = "plan",
      .help = "Show what the next iteration of compact would do, and why, without doing it. Takes "
              "the flags of compact.",
      .flags = an_flags_plan,
-     .run = an_run_not_built},
+     .run = an_run_plan},
     {.name = "tools", .help = "Commands for operators.", .subs = cmds_tools},
     {.name = NULL}};
 

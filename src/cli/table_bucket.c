@@ -200,15 +200,15 @@ const an_cmd_def an_cmds_bucket[] = {
      .help = "Look for known defects in all blocks, and repair them if asked to.",
      .flags = flags_verify,
      .run = an_run_not_built},
-    {.name = "ls", .help = "List the blocks.", .flags = flags_ls, .run = an_run_not_built},
+    {.name = "ls", .help = "List the blocks.", .flags = flags_ls, .run = an_run_bucket_ls},
     {.name = "inspect",
      .help = "Show the blocks in a table with their figures.",
      .flags = flags_inspect,
-     .run = an_run_not_built},
+     .run = an_run_bucket_inspect},
     {.name = "timeline",
      .help = "Draw the blocks of each group over time, one row a compaction level, with totals.",
      .flags = flags_timeline,
-     .run = an_run_not_built},
+     .run = an_run_bucket_timeline},
     {.name = "web",
      .help = "Serve the pages and the API over all blocks, without a compactor.",
      .flags = flags_web,
@@ -229,7 +229,7 @@ const an_cmd_def an_cmds_bucket[] = {
      .help = "Mark blocks for deletion, for no compaction or for no downsampling, or take such a "
              "mark away. A compaction of the block that is under way is not stopped by it.",
      .flags = flags_mark,
-     .run = an_run_not_built},
+     .run = an_run_bucket_mark},
     {.name = "rewrite",
      .help = "Write chosen blocks anew without some series, or with changed labels. The new block "
              "replaces the old one by hand: mark the old one for deletion, or they overlap. Stop "

@@ -173,9 +173,8 @@ static void a_flag_that_is_not_built_is_refused_by_name_unless_it_is_at_its_defa
     assert_int_equal(check_refusal(&err, "--no-wait"), AN_OK);
     assert_int_equal(check_refusal(&err, "--downsample.concurrency=1.5"), AN_OK);
     assert_int_equal(check_refusal(&err, "--downsample.concurrency=2"), AN_EINVALID);
-    assert_int_equal(check_refusal(&err, "--deduplication.func=penalty"), AN_EINVALID);
-    assert_int_equal(check_refusal(&err, "--deduplication.func="), AN_OK);
-    assert_int_equal(check_refusal(&err, "--tracing.config=type: OTLP"), AN_EINVALID);
+    assert_int_equal(check_refusal(&err, "--output-encoding=xor"), AN_EINVALID);
+    assert_int_equal(check_refusal(&err, "--output-encoding=source"), AN_OK);
     assert_int_equal(check_refusal(&err, "--auto-remedy=safe"), AN_OK);
     assert_int_equal(check_refusal(&err, "--http-address=:1"), AN_OK);
 }
