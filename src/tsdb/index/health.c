@@ -49,9 +49,9 @@ static an_rc add_labels(an_index_health *h, const an_series_entry *e, an_err *er
     an_rc rc = AN_OK;
     const size_t n = 2 * e->n_labels;
 
-    if (h->n_series > 0 && cmp_refs((const uint32_t *)(const void *)h->prev.p,
-                                    h->prev.n / sizeof(uint32_t), e->labels, n) >= 0) {
-        rc = AN_FAIL(err, AN_ECORRUPT, "series %" PRIu32 " out of order or listed twice", e->id);
+    if (h->n_series > 0 &&
+        cmp_refs((const uint32_t *)h->prev.p, h->prev.n / sizeof(uint32_t), e->labels, n) >= 0) {
+        (void)AN_FAIL(err, AN_ECORRUPT, "series %" PRIu32 " out of order or listed twice", e->id);
         (void)an_err_cause(err, AN_CAUSE_OOO_SERIES);
         return an_err_at(err, NULL, NULL, (int64_t)e->off);
     }

@@ -15,14 +15,14 @@ static an_rc read_header(an_view *v, an_index *ix, an_err *err)
     an_slice b;
 
     if (ix->size < HEADER) {
-        rc = AN_UNREADABLE(err, 0, "index header: invalid size: %llu bytes of at least %d",
-                           (unsigned long long)ix->size, HEADER + TOC);
+        (void)AN_UNREADABLE(err, 0, "index header: invalid size: %llu bytes of at least %d",
+                            (unsigned long long)ix->size, HEADER + TOC);
         return an_err_values(err, HEADER + TOC, ix->size);
     }
     AN_TRY(an_view_at(v, 0, HEADER, &b, err));
     uint32_t magic = an_be32_at(b.p);
     if (magic != (uint32_t)MAGIC) {
-        rc = AN_UNREADABLE(err, 0, "invalid magic number %x", magic);
+        (void)AN_UNREADABLE(err, 0, "invalid magic number %x", magic);
         return an_err_values(err, (uint32_t)MAGIC, magic);
     }
     ix->version = b.p[4];
@@ -81,8 +81,8 @@ static an_rc read_toc(an_view *v, an_index *ix, an_err *err)
     an_slice b;
 
     if (ix->size < HEADER + TOC) {
-        rc = AN_UNREADABLE(err, 0, "read TOC: invalid size: %llu bytes of at least %d",
-                           (unsigned long long)ix->size, HEADER + TOC);
+        (void)AN_UNREADABLE(err, 0, "read TOC: invalid size: %llu bytes of at least %d",
+                            (unsigned long long)ix->size, HEADER + TOC);
         return an_err_values(err, HEADER + TOC, ix->size);
     }
     uint64_t off = ix->size - TOC;
@@ -97,8 +97,8 @@ static an_rc read_toc(an_view *v, an_index *ix, an_err *err)
     uint32_t want = an_cursor_be32(&c);
     uint32_t got = an_crc32c_update(0, b.p, TOC - 4);
     if (want != got) {
-        rc = AN_UNREADABLE(err, off, "read TOC: invalid checksum: computed %08x, stored %08x", got,
-                           want);
+        (void)AN_UNREADABLE(err, off, "read TOC: invalid checksum: computed %08x, stored %08x", got,
+                            want);
         return an_err_values(err, want, got);
     }
     AN_TRY(check_toc(ix, err));
@@ -120,13 +120,13 @@ static an_rc read_head(an_view *v, const char *name, uint64_t off, uint64_t limi
     AN_TRY(an_view_at(v, off, 8, &b, err));
     uint32_t l = an_be32_at(b.p), count = an_be32_at(b.p + 4);
     if (l < 4 || l > limit - off - 8) {
-        rc = AN_UNREADABLE(err, off, "read %s: invalid size: %u bytes where %llu are left", name, l,
-                           (unsigned long long)(limit - off - 8));
+        (void)AN_UNREADABLE(err, off, "read %s: invalid size: %u bytes where %llu are left", name,
+                            l, (unsigned long long)(limit - off - 8));
         return an_err_values(err, limit - off - 8, l);
     }
     if (count > (l - 4) / least) {
-        rc = AN_UNREADABLE(err, off + 4, "read %s: %u entries do not fit %u bytes", name, count,
-                           l - 4);
+        (void)AN_UNREADABLE(err, off + 4, "read %s: %u entries do not fit %u bytes", name, count,
+                            l - 4);
         return an_err_values(err, (l - 4) / least, count);
     }
     *len = l;
@@ -264,7 +264,7 @@ out:
  * at least, or 0 when more bytes would not help. */
 static bool parse_entry(an_slice b, an_table_entry *e, uint64_t *need)
 {
-    const uint8_t *p = b.p, *end = b.p + b.n;
+    const uint8_t *p, *end = b.p + b.n;
     an_slice *str[] = {&e->name, &e->value};
     uint64_t n;
 
@@ -308,8 +308,8 @@ an_rc an_table_next(an_section *s, an_table_entry *e, an_err *err)
         e->keys = 2;
         if (parse_entry(b, e, &need)) break;
         if (e->keys != 2) {
-            rc = AN_UNREADABLE(err, s->pos, "%s: unexpected number of keys: %llu", s->name,
-                               (unsigned long long)e->keys);
+            (void)AN_UNREADABLE(err, s->pos, "%s: unexpected number of keys: %llu", s->name,
+                                (unsigned long long)e->keys);
             return an_err_values(err, 2, e->keys);
         }
         if (need == 0 || b.n == left)
@@ -340,7 +340,7 @@ an_rc an_postings_table_walk(const an_index *ix, const an_source *src, an_budget
 {
     an_rc rc = AN_OK;
     uint64_t found = 0;
-    an_table_entry e;
+    an_table_entry e = {0};
     an_section s;
 
     AN_TRY(an_table_open(&s, ix, src, budget, err));

@@ -212,7 +212,7 @@ static void print_labels(an_index_writer *w, const uint32_t *labels, size_t n, c
 static an_rc check_labels(an_index_writer *w, const uint32_t *labels, size_t n, an_err *err)
 {
     an_rc rc = AN_OK;
-    const uint32_t *last = (const uint32_t *)(const void *)w->last.p;
+    const uint32_t *last = (const uint32_t *)w->last.p;
     const size_t last_n = w->last.n / sizeof *last;
     const uint32_t n_symbols = an_strtab_n(w->symbols);
     size_t i = 0;
@@ -223,10 +223,10 @@ static an_rc check_labels(an_index_writer *w, const uint32_t *labels, size_t n, 
         char now[200], before[200];
         print_labels(w, labels, n, now, sizeof now);
         print_labels(w, last, last_n / 2, before, sizeof before);
-        rc = AN_FAIL(err, AN_EHALT,
-                     "out-of-order series added with label set %s, last label set "
-                     "%s",
-                     now, before);
+        (void)AN_FAIL(err, AN_EHALT,
+                      "out-of-order series added with label set %s, last label set "
+                      "%s",
+                      now, before);
         return an_err_cause(err, AN_CAUSE_OOO_SERIES);
     }
     for (; i < 2 * n; i++)
@@ -477,9 +477,7 @@ static an_rc write_table(an_index_writer *w, table *t, an_err *err)
         AN_TRY(put_uvarint(w, at, err));
         at += 4 + 4 + 4 * list.n + 4;
     }
-    if (rc != AN_ENOTFOUND) goto out;
-    rc = AN_OK;
-    AN_TRY(put_be32(w, crc_end(w), err));
+    if (rc == AN_ENOTFOUND) rc = put_be32(w, crc_end(w), err);
 out:
     return rc;
 }

@@ -12,6 +12,7 @@ enum {
     CHUNK_MAX = 512, /* the last size; each is twice the one before */
     LINK = 4,        /* at a chunk's beginning: address of the next */
     TABLE_MIN = 64,  /* places of the hash table */
+    BLOCK_MAX = 65536,
     RADIX_BITS = 11,
 };
 #define NO_SLOT UINT32_MAX
@@ -84,8 +85,8 @@ an_rc an_postings_new(an_budget *b, const an_spill *spill, an_postings **out, an
     p->budget = b;
     p->spill = spill;
     p->fan_in = limit < (1 << 20) ? 8 : 64;
-    p->run_bytes = clamp(limit / 4 / p->fan_in, 64, 64 * 1024);
-    p->chunks.bytes = pow2_below(clamp(limit / 64, 1024, 64 * 1024));
+    p->run_bytes = clamp(limit / 4 / p->fan_in, 64, BLOCK_MAX);
+    p->chunks.bytes = pow2_below(clamp(limit / 64, 1024, BLOCK_MAX));
     p->slots_per_block = pow2_below(clamp(limit / 64 / sizeof(slot), 16, 1024));
     p->slots.bytes = p->slots_per_block * sizeof(slot);
     p->out = (an_run_writer){.spill = spill, .file = -1};
@@ -112,10 +113,10 @@ static bool push_block(an_postings *p, blocks *b)
 {
     if (b->n == b->cap) {
         const size_t cap = b->cap == 0 ? 16 : 2 * b->cap;
-        uint8_t **v = take(p, cap * sizeof *v);
+        uint8_t **v = (uint8_t **)take(p, cap * sizeof *v);
         if (v == NULL) return false;
-        if (b->n > 0) memcpy(v, b->v, b->n * sizeof *v);
-        give(p, b->v, b->cap * sizeof *v);
+        if (b->n > 0) memcpy((void *)v, (const void *)b->v, b->n * sizeof *v);
+        give(p, (void *)b->v, b->cap * sizeof *v);
         b->v = v;
         b->cap = cap;
     }
@@ -128,7 +129,7 @@ static bool push_block(an_postings *p, blocks *b)
 static void free_blocks(an_postings *p, blocks *b)
 {
     for (size_t i = 0; i < b->n; i++) give(p, b->v[i], b->bytes);
-    give(p, b->v, b->cap * sizeof *b->v);
+    give(p, (void *)b->v, b->cap * sizeof *b->v);
     *b = (blocks){.bytes = b->bytes};
 }
 
@@ -161,7 +162,7 @@ void an_postings_free(an_postings *p)
 
 static slot *slot_at(const an_postings *p, uint32_t i)
 {
-    slot *block = (slot *)(void *)p->slots.v[i / p->slots_per_block];
+    slot *block = (slot *)p->slots.v[i / p->slots_per_block];
     return &block[i & (p->slots_per_block - 1)];
 }
 
@@ -266,7 +267,7 @@ static bool append(an_postings *p, slot *s, uint32_t id)
             p->n_ids--;
             return false;
         }
-        if (here > 0) memcpy(old, tmp, here);
+        if (old != NULL) memcpy(old, tmp, here);
         if (here < n) {
             memcpy(chunk_at(p, s->tail) + s->used, tmp + here, n - here);
             s->used = (uint16_t)(s->used + n - here);

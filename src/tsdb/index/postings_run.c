@@ -132,9 +132,11 @@ an_rc an_run_merge_open(const an_spill *spill, int file, const an_run *runs, siz
         AN_CHECK(m->r[i].buf != NULL, err, AN_ELIMIT, "postings: no memory to merge %zu runs", n);
         AN_TRY(next_head(m, &m->r[i], err));
     }
-    *out = m;
 out:
-    if (rc != AN_OK) an_run_merge_close(m);
+    if (rc == AN_OK)
+        *out = m;
+    else
+        an_run_merge_close(m);
     return rc;
 }
 
@@ -211,7 +213,8 @@ an_rc an_run_merge_bytes(an_run_merge *m, an_slice *out, an_err *err)
         }
         m->last = r->head.last;
         AN_TRY(next_head(m, r, err));
-        while (++m->cur < m->n && m->r[m->cur].order != m->order) {}
+        m->cur++;
+        while (m->cur < m->n && m->r[m->cur].order != m->order) m->cur++;
         m->started = false;
     }
     if (out->n == 0) m->order = UINT64_MAX;

@@ -122,12 +122,12 @@ an_rc an_section_skip(an_section *s, uint64_t n, an_err *err)
     uint64_t left = s->end - s->pos;
 
     if (n > left) {
-        rc = AN_UNREADABLE(err, s->pos, "%s: invalid size: %llu bytes where %llu are left", s->name,
-                           (unsigned long long)n, (unsigned long long)left);
+        (void)AN_UNREADABLE(err, s->pos, "%s: invalid size: %llu bytes where %llu are left",
+                            s->name, (unsigned long long)n, (unsigned long long)left);
         return an_err_values(err, n, left);
     }
     while (n > 0) {
-        an_slice b;
+        an_slice b = {NULL, 0};
         AN_TRY(an_section_at(s, 1, &b, err));
         uint64_t step = b.n < n ? b.n : n;
         s->pos += step;
@@ -140,7 +140,7 @@ out:
 an_rc an_section_finish(an_section *s, an_err *err)
 {
     an_rc rc = AN_OK;
-    an_slice b;
+    an_slice b = {NULL, 0};
 
     if (s->pos != s->end)
         return AN_UNREADABLE(err, s->pos, "%s: %llu bytes behind the last entry", s->name,

@@ -300,10 +300,10 @@ static an_rc load_entry(an_series_iter *it, uint64_t off, uint64_t left, an_slic
                              it->n);
     const uint64_t head = (uint64_t)(*body - b->p);
     if (*len > left - head || left - head - *len < CRC) {
-        rc = AN_UNREADABLE(err, off,
-                           "read series: entry %u of %u: invalid size: %llu bytes where "
-                           "%llu are left",
-                           it->i, it->n, (unsigned long long)*len, (unsigned long long)left);
+        (void)AN_UNREADABLE(err, off,
+                            "read series: entry %u of %u: invalid size: %llu bytes where "
+                            "%llu are left",
+                            it->i, it->n, (unsigned long long)*len, (unsigned long long)left);
         return an_err_values(err, left, *len);
     }
     AN_CHECK(*len <= AN_INDEX_ITEM_MAX - LEN_MAX - CRC, err, AN_ELIMIT,
@@ -336,10 +336,10 @@ static an_rc read_entry(an_series_iter *it, uint64_t off, an_series_entry *e, an
     e->body = an_slice_of(body, (size_t)len);
     const uint32_t want = an_be32_at(body + len), got = an_crc32c(e->body);
     if (want != got) {
-        rc = AN_UNREADABLE(err, off,
-                           "read series: entry %u of %u: invalid checksum: computed %08x, "
-                           "stored %08x",
-                           it->i, it->n, got, want);
+        (void)AN_UNREADABLE(err, off,
+                            "read series: entry %u of %u: invalid checksum: computed %08x, "
+                            "stored %08x",
+                            it->i, it->n, got, want);
         return an_err_values(err, want, got);
     }
     e->off = off;
@@ -423,10 +423,10 @@ an_rc an_series_iter_next(an_series_iter *it, an_series_entry *out, an_err *err)
     it->id += 4;
     const uint64_t off = (uint64_t)e.id << it->shift;
     if (off < it->ix.series || off >= it->ix.series_end) {
-        rc = AN_UNREADABLE(err, off,
-                           "read series: entry %u of %u: its id is outside the series "
-                           "section, which ends at %llu",
-                           it->i, it->n, (unsigned long long)it->ix.series_end);
+        (void)AN_UNREADABLE(err, off,
+                            "read series: entry %u of %u: its id is outside the series "
+                            "section, which ends at %llu",
+                            it->i, it->n, (unsigned long long)it->ix.series_end);
         return an_err_values(err, it->ix.series_end, off);
     }
     if (it->jumped_at == 0) {

@@ -63,7 +63,7 @@ void an_strtab_free(an_strtab *t)
     for (size_t i = 0; i < t->n_pages; i++) free_page(t, t->pages[i]);
     for (size_t i = 0; i < t->n_slots; i++) free_page(t, t->slots[i].bytes);
     free_page(t, t->tail);
-    free(t->pages);
+    free((void *)t->pages);
     an_budget_give(t->budget, t->pages_cap * sizeof *t->pages);
     an_buf_deinit(&t->groups);
     an_buf_deinit(&t->last);
@@ -99,7 +99,7 @@ static an_rc move_to_file(an_strtab *t, an_err *err)
             free_page(t, t->pages[i]);
         }
     }
-    free(t->pages);
+    free((void *)t->pages);
     an_budget_give(t->budget, t->pages_cap * sizeof *t->pages);
     t->pages = NULL;
     t->n_pages = t->pages_cap = 0;
@@ -112,7 +112,7 @@ static bool push_page(an_strtab *t)
     if (t->n_pages == t->pages_cap) {
         const size_t more = t->pages_cap == 0 ? 16 : t->pages_cap;
         if (!an_budget_take(t->budget, more * sizeof *t->pages)) return false;
-        uint8_t **p = realloc(t->pages, (t->pages_cap + more) * sizeof *p);
+        uint8_t **p = (uint8_t **)realloc((void *)t->pages, (t->pages_cap + more) * sizeof *p);
         if (p == NULL) {
             an_budget_give(t->budget, more * sizeof *t->pages);
             return false;
@@ -150,6 +150,7 @@ static an_rc put(an_strtab *t, const uint8_t *p, size_t n, an_err *err)
     while (n > 0) {
         const size_t at = (size_t)(t->bytes % PAGE);
         if (at == 0) AN_TRY(new_page(t, err));
+        an_assert(t->file >= 0 || t->pages != NULL);
         uint8_t *page = t->file < 0 ? t->pages[t->n_pages - 1] : t->tail;
         const size_t step = n < PAGE - at ? n : PAGE - at;
         memcpy(page + at, p, step);
@@ -189,8 +190,8 @@ an_rc an_strtab_add(an_strtab *t, an_slice s, an_err *err)
     AN_CHECK(s.n <= AN_INDEX_ITEM_MAX, err, AN_ELIMIT, "a symbol of %zu bytes, the maximum is %d",
              s.n, AN_INDEX_ITEM_MAX);
     if (total > AN_SECTION_MAX) {
-        rc = AN_FAIL(err, AN_ELIMIT, "symbol table size exceeds %u bytes: %llu", AN_SECTION_MAX,
-                     (unsigned long long)total);
+        (void)AN_FAIL(err, AN_ELIMIT, "symbol table size exceeds %u bytes: %llu", AN_SECTION_MAX,
+                      (unsigned long long)total);
         (void)an_err_cause(err, AN_CAUSE_SYMBOLS_4G);
         return an_err_values(err, AN_SECTION_MAX, total);
     }

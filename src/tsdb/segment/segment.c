@@ -76,8 +76,8 @@ an_rc an_chunk_frame_read(const an_source *src, uint64_t off, an_buf *own, an_ch
 {
     an_rc rc = AN_OK;
     an_slice b;
-    uint64_t len;
-    size_t head;
+    uint64_t len = 0;
+    size_t head = 0;
 
     if (off > src->size || src->size - off < LEN_MAX) {
         rc = AN_FAIL(err, AN_ECORRUPT,
