@@ -1,129 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Chunks of several blocks merged: against upstream's recorded merges, and what must hold for every
  * merge. */
-#include "base/cursor.h"
-#include "compact/merge/chunk_merge.h"
-#include "tsdb/segment/segment.h"
-#include "unit/tsdb/chunk/random_samples.h"
-
-enum { MEMBERS_MAX = 8, CHUNKS_MAX = 64 };
-
-/* A task that is put together chunk by chunk. */
-typedef struct builder {
-    an_arena *a;
-    an_task task;
-    an_task_member member[MEMBERS_MAX];
-    an_task_chunk chunk[MEMBERS_MAX][CHUNKS_MAX];
-} builder;
-
-static builder *builder_new(void)
-{
-    an_arena *a = an_arena_new(NULL);
-    builder *b = an_arena_alloc(a, sizeof *b);
-
-    b->a = a;
-    b->task.members = b->member;
-    return b;
-}
-
-static void builder_free(builder *b) { an_arena_free(b->a); }
-
-static an_task_member *builder_member(builder *b)
-{
-    size_t n = b->task.n_members++;
-
-    assert_true(n < MEMBERS_MAX);
-    b->member[n].input = n;
-    b->member[n].block = "01ARYZ6S41TSV4RRFFQ69G5FAV";
-    b->member[n].chunks = b->chunk[n];
-    return &b->member[n];
-}
-
-/* A chunk as it lies in a segment, in exactly its bytes of memory: they live until the end. */
-static void builder_chunk(builder *b, uint8_t encoding, int64_t mint, int64_t maxt, an_slice data)
-{
-    size_t m = b->task.n_members - 1;
-    an_buf frame;
-
-    assert_true(b->member[m].n_chunks < CHUNKS_MAX);
-    an_task_chunk *c = &b->chunk[m][b->member[m].n_chunks++];
-    an_buf_init(&frame, 1 << 26, NULL);
-    an_chunk_frame_write(&frame, encoding, data);
-    *c = (an_task_chunk){.mint = mint,
-                         .maxt = maxt,
-                         .ref = 100 * m + b->member[m].n_chunks,
-                         .encoding = encoding,
-                         .frame = an_arena_dup(b->a, an_buf_slice(&frame))};
-    an_cursor cur = an_cursor_of(c->frame);
-    uint64_t len = an_cursor_uvarint(&cur);
-    (void)an_cursor_u8(&cur);
-    c->data = an_cursor_take(&cur, len);
-    an_buf_deinit(&frame);
-}
-
-/* Samples that must fit one chunk; false (and nothing added) when histograms do not. */
-static bool builder_samples(builder *b, const an_sample *s, size_t n)
-{
-    static const uint8_t encodings[] = {0, AN_ENC_XOR, AN_ENC_HIST, AN_ENC_FHIST};
-    uint8_t encoding = encodings[s[0].type];
-    an_chunk_enc *e = an_arena_alloc(b->a, sizeof *e);
-    an_hist_fit fit = {0};
-    an_err err;
-
-    an_chunk_enc_init(e, b->a);
-    an_chunk_start(e, an_chunk_codec_of(encoding));
-    for (size_t i = 0; i < n; i++) {
-        assert_int_equal(s[i].type, s[0].type);
-        if (s[i].type == AN_VAL_FLOAT)
-            assert_int_equal(e->codec->floats(e, 1, &s[i].t, &s[i].v, &s[i].st, &err), AN_OK);
-        else
-            assert_int_equal(e->codec->hist(e, s[i].t, s[i].st, s[i].h, &fit, &err), AN_OK);
-        if (fit.cut) return false;
-    }
-    builder_chunk(b, encoding, s[0].t, s[n - 1].t, an_chunk_finish(e));
-    return true;
-}
-
-/* What a fold made of a task. */
-typedef struct result {
-    an_task_out out;
-    const an_chunk_meta *meta;
-    size_t n;
-} result;
-
-static an_rc fold(builder *b, an_merge_func func, result *r, an_err *err)
-{
-    an_fold f = an_chunk_merge_fold(func);
-    an_arena *scratch = an_arena_new(NULL);
-
-    an_buf_init(&r->out.frames, 1 << 26, NULL);
-    an_buf_init(&r->out.metas, 1 << 26, NULL);
-    an_rc rc = f.run(f.arg, scratch, &b->task, &r->out, err);
-    an_arena_free(scratch);
-    assert_false(r->out.frames.failed || r->out.metas.failed);
-    r->meta = (const an_chunk_meta *)(const void *)r->out.metas.p;
-    r->n = r->out.metas.n / sizeof *r->meta;
-    return rc;
-}
-
-static void result_free(result *r)
-{
-    an_buf_deinit(&r->out.frames);
-    an_buf_deinit(&r->out.metas);
-}
-
-/* Chunk i of the result: its encoding and payload. */
-static an_slice result_chunk(const result *r, size_t i, uint8_t *encoding)
-{
-    an_cursor c = an_cursor_of(an_buf_slice(&r->out.frames));
-
-    (void)an_cursor_take(&c, r->meta[i].ref);
-    uint64_t len = an_cursor_uvarint(&c);
-    *encoding = an_cursor_u8(&c);
-    an_slice data = an_cursor_take(&c, len);
-    assert_false(c.bad);
-    return data;
-}
+#include "tsdb/chunk/aggr.h"
+#include "unit/compact/task_builder.h"
 
 static void sample_is(const an_sample *s, const json_t *want)
 {
@@ -226,11 +105,227 @@ static void penalty_deduplicates_as_upstream(void **state)
     merges_are_upstreams(AN_MERGE_PENALTY, "penalty");
 }
 
+static an_sample f(int64_t t, double v)
+{
+    return (an_sample){.t = t, .v = an_float_bits(v), .type = AN_VAL_FLOAT};
+}
+
+/* A chunk of an aggregate block, each part given as times and values up to a time of -1. */
+static void builder_aggr(builder *b, int64_t mint, int64_t maxt,
+                         const double parts[AN_AGGR__COUNT][12])
+{
+    an_aggr aggr = {0};
+    an_buf payload;
+    an_err err;
+
+    for (int i = 0; i < AN_AGGR__COUNT; i++) {
+        an_chunk_enc *e = an_arena_alloc(b->a, sizeof *e);
+        an_chunk_enc_init(e, b->a);
+        an_chunk_start(e, an_chunk_codec_of(AN_ENC_XOR));
+        for (size_t k = 0; k < 12 && parts[i][k] >= 0; k += 2) {
+            an_sample s = f((int64_t)parts[i][k], parts[i][k + 1]);
+            assert_int_equal(e->codec->floats(e, 1, &s.t, &s.v, NULL, &err), AN_OK);
+        }
+        aggr.part[i] = (an_aggr_part){e->codec, an_chunk_finish(e)};
+    }
+    an_buf_init(&payload, 4096, NULL);
+    an_aggr_write(&payload, &aggr);
+    builder_chunk(b, AN_ENC_AGGR, mint, maxt, an_buf_slice(&payload));
+    an_buf_deinit(&payload);
+}
+
+/* Two 5m chunks of samples a minute apart, 0 to 540 s and 120 to 660 s, value = time: upstream's
+ * own example (spec/compaction.md 7.3). */
+static void overlapping_aggregates(builder *b)
+{
+    static const double one[AN_AGGR__COUNT][12] = {
+        {299999, 5, 540000, 5, -1},
+        {299999, 600000, 540000, 2100000, -1},
+        {299999, 0, 540000, 300000, -1},
+        {299999, 240000, 540000, 540000, -1},
+        {0, 0, 299999, 240000, 540000, 540000, 540000, 540000, -1}};
+    static const double two[AN_AGGR__COUNT][12] = {
+        {299999, 3, 599999, 5, 660000, 2, -1},
+        {299999, 540000, 599999, 2100000, 660000, 1260000, -1},
+        {299999, 120000, 599999, 300000, 660000, 600000, -1},
+        {299999, 240000, 599999, 540000, 660000, 660000, -1},
+        {120000, 120000, 299999, 240000, 599999, 540000, 660000, 660000, 660000, 660000, -1}};
+
+    builder_member(b);
+    builder_aggr(b, 299999, 540000, one);
+    builder_member(b);
+    builder_aggr(b, 299999, 660000, two);
+}
+
+static void aggregates_are_deduplicated_as_upstream(void **state)
+{
+    (void)state;
+    builder *b = builder_new();
+    static const double want[AN_AGGR__COUNT][4] = {{299999, 3, 540000, 5},
+                                                   {299999, 540000, 540000, 2100000},
+                                                   {299999, 120000, 540000, 300000},
+                                                   {299999, 240000, 540000, 540000},
+                                                   {299999, 240000, 299999, 240000}};
+    result r;
+    an_err err;
+    uint8_t encoding;
+    an_chunk_iter it;
+    an_sample s;
+
+    overlapping_aggregates(b);
+    assert_int_equal(fold(b, AN_MERGE_PENALTY, &r, &err), AN_OK);
+    assert_int_equal(r.n, 1);
+    assert_true(r.meta[0].mint == 299999 && r.meta[0].maxt == 540000);
+    an_slice data = result_chunk(&r, 0, &encoding);
+    assert_int_equal(encoding, AN_ENC_AGGR);
+    an_chunk_iter_init(&it, b->a);
+    for (int i = 0; i < AN_AGGR__COUNT; i++) {
+        an_aggr_part part;
+        assert_int_equal(an_aggr_get(data, i, &part, &err), AN_OK);
+        assert_int_equal(an_chunk_iter_open(&it, part.codec, part.data, &err), AN_OK);
+        for (int k = 0; k < 4; k += 2) {
+            assert_int_equal(an_chunk_next(&it, &s, &err), AN_OK);
+            assert_true(s.type == AN_VAL_FLOAT && s.t == (int64_t)want[i][k] &&
+                        an_float(s.v) == want[i][k + 1]);
+        }
+        assert_int_equal(an_chunk_next(&it, &s, &err), AN_OK);
+        assert_int_equal(s.type, AN_VAL_NONE);
+    }
+    result_free(&r);
+    builder_free(b);
+}
+
+static void the_chain_refuses_overlapping_aggregates(void **state)
+{
+    (void)state;
+    builder *b = builder_new();
+    result r;
+    an_err err;
+
+    overlapping_aggregates(b);
+    assert_int_equal(fold(b, AN_MERGE_CHAIN, &r, &err), AN_EHALT);
+    assert_int_equal(err.cause, AN_CAUSE_VERTICAL_DOWNSAMPLED);
+    result_free(&r);
+    builder_free(b);
+}
+
+/* Two members whose chunks overlap, of so many floats each. */
+static builder *two_members(size_t n)
+{
+    builder *b = builder_new();
+    an_sample *s = an_arena_alloc(b->a, n * sizeof *s);
+
+    for (int m = 0; m < 2; m++) {
+        builder_member(b);
+        for (size_t i = 0; i < n; i++) s[i] = f(1000 * (int64_t)i + 300 * m, (double)i + m);
+        assert_true(builder_samples(b, s, n));
+    }
+    return b;
+}
+
+static void a_chunk_that_cannot_be_decoded_is_named(void **state)
+{
+    (void)state;
+    for (int func = AN_MERGE_CHAIN; func <= AN_MERGE_PENALTY; func++) {
+        builder *b = two_members(50);
+        an_task_chunk *c = &b->chunk[1][0];
+        result r;
+        an_err err;
+
+        c->data.n -= 10;
+        assert_int_equal(fold(b, (an_merge_func)func, &r, &err), AN_ECORRUPT);
+        assert_string_equal(err.block, b->member[1].block);
+        assert_int_equal(err.offset, c->ref);
+        assert_non_null(strstr(err.msg, "of 50"));
+        result_free(&r);
+        builder_free(b);
+    }
+}
+
+/* What a member's cuts leave of its chunks, alone and when it overlaps with another. */
+static void cuts_come_before_the_merge(void **state)
+{
+    (void)state;
+    builder *b = two_members(50);
+    an_interval iv[] = {{INT64_MIN, 9999}, {20000, 29999}};
+    an_chunk_iter it;
+    an_chunk_info info;
+    result r;
+    an_err err;
+    uint8_t encoding;
+
+    b->member[0].cuts = (an_intervals){2, iv};
+    b->chunk[0][0].cut = true;
+    an_chunk_iter_init(&it, b->a);
+    assert_int_equal(fold(b, AN_MERGE_CHAIN, &r, &err), AN_OK);
+    assert_int_equal(r.n, 1);
+    an_slice data = result_chunk(&r, 0, &encoding);
+    assert_int_equal(an_chunk_validate(&it, an_chunk_codec_of(encoding), data, &info, &err), AN_OK);
+    assert_true(info.n == 80 && info.first_t == 300 && info.last_t == 49300);
+    result_free(&r);
+
+    b->task.n_members = 1; /* alone: trimmed, otherwise as it is */
+    assert_int_equal(fold(b, AN_MERGE_CHAIN, &r, &err), AN_OK);
+    assert_int_equal(r.n, 1);
+    assert_true(r.meta[0].mint == 10000 && r.meta[0].maxt == 49000);
+    result_free(&r);
+
+    iv[0].maxt = INT64_MAX; /* nothing is left */
+    b->member[0].cuts.n = 1;
+    assert_int_equal(fold(b, AN_MERGE_CHAIN, &r, &err), AN_OK);
+    assert_int_equal(r.n, 0);
+    result_free(&r);
+    builder_free(b);
+}
+
+/* The scratch arena fails at every size it might: an error, no crash; in the end the same bytes. */
+static void memory_that_ends_is_an_error(void **state)
+{
+    (void)state;
+    for (int func = AN_MERGE_CHAIN; func <= AN_MERGE_PENALTY; func++) {
+        builder *b = two_members(300);
+        an_fold how = an_chunk_merge_fold((an_merge_func)func);
+        unsigned failed = 0;
+        result whole;
+        an_err err;
+
+        assert_int_equal(fold(b, (an_merge_func)func, &whole, &err), AN_OK);
+        for (size_t limit = 256;; limit += limit / 4) {
+            an_budget *budget = an_budget_new(limit);
+            an_arena *scratch = an_arena_new(budget);
+            an_task_out out;
+            an_buf_init(&out.frames, 1 << 20, NULL);
+            an_buf_init(&out.metas, 1 << 20, NULL);
+            an_rc rc = how.run(how.arg, scratch, &b->task, &out, &err);
+            bool same = out.frames.n == whole.out.frames.n &&
+                        memcmp(out.frames.p, whole.out.frames.p, out.frames.n) == 0;
+            an_buf_deinit(&out.frames);
+            an_buf_deinit(&out.metas);
+            an_arena_free(scratch);
+            an_budget_free(budget);
+            if (rc == AN_OK) {
+                assert_true(same);
+                break;
+            }
+            assert_int_equal(rc, AN_ELIMIT);
+            failed++;
+        }
+        assert_true(failed > 3);
+        result_free(&whole);
+        builder_free(b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_chain_merges_as_upstream),
         cmocka_unit_test(penalty_deduplicates_as_upstream),
+        cmocka_unit_test(aggregates_are_deduplicated_as_upstream),
+        cmocka_unit_test(the_chain_refuses_overlapping_aggregates),
+        cmocka_unit_test(a_chunk_that_cannot_be_decoded_is_named),
+        cmocka_unit_test(cuts_come_before_the_merge),
+        cmocka_unit_test(memory_that_ends_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
