@@ -283,13 +283,13 @@ static void cover_stream(an_arena *a, an_filter_block **b, size_t n)
 
 void an_filter_covered(an_arena *a, an_filter_block *blocks, size_t n)
 {
-    an_filter_block **v = an_arena_alloc(a, (n + 1) * sizeof *v);
+    an_filter_block **v = (an_filter_block **)an_arena_alloc(a, (n + 1) * sizeof *v);
     size_t k = 0;
 
     for (size_t i = 0; i < n; i++) {
         if (blocks[i].state == AN_SYNCED_LOADED) v[k++] = &blocks[i];
     }
-    qsort(v, k, sizeof *v, cmp_cover_order);
+    qsort((void *)v, k, sizeof *v, cmp_cover_order);
     for (size_t i = 0, from = 0; i < k; i++) {
         if (i + 1 < k && cmp_stream(v[i], v[i + 1]) == 0) continue;
         cover_stream(a, v + from, i + 1 - from);

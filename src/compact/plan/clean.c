@@ -17,31 +17,20 @@ static int64_t age_ms(int64_t now, int64_t then)
     return d;
 }
 
-static int cmp_id(const void *x, const void *y)
-{
-    const an_plan_block *a = *(const an_plan_block *const *)x;
-    const an_plan_block *b = *(const an_plan_block *const *)y;
-
-    return an_ulid_cmp(a->id, b->id);
-}
-
 static const an_plan_block **by_id(an_arena *a, const an_plan_block *const *b, size_t n)
 {
-    const an_plan_block **v = an_arena_alloc(a, (n + 1) * sizeof *v);
+    const an_plan_block **v = an_plan_list(a, b, n);
 
-    if (n > 0) memcpy(v, b, n * sizeof *v);
-    qsort(v, n, sizeof *v, cmp_id);
+    an_plan_sort_by_id(v, n);
     return v;
 }
 
 static an_outcome *tell(an_arena *a, an_outcomes *out, an_do what, an_cause cause,
                         const an_plan_block *b)
 {
-    const an_plan_block **one = an_arena_alloc(a, sizeof *one);
     an_outcome *o = an_outcomes_add(a, out);
 
-    *one = b;
-    *o = (an_outcome){.what = what, .cause = cause, .n = 1, .blocks = one};
+    *o = (an_outcome){.what = what, .cause = cause, .n = 1, .blocks = an_plan_list(a, &b, 1)};
     if (b->meta != NULL) o->resolution = b->meta->thanos.resolution;
     return o;
 }

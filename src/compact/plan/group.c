@@ -16,6 +16,27 @@ int an_plan_stream_cmp(const an_meta *x, const an_meta *y)
     return an_labels_cmp(x->thanos.labels, y->thanos.labels);
 }
 
+const an_plan_block **an_plan_list(an_arena *a, const an_plan_block *const *src, size_t n)
+{
+    const an_plan_block **v = (const an_plan_block **)an_arena_alloc(a, (n + 1) * sizeof *v);
+
+    for (size_t i = 0; src != NULL && i < n; i++) v[i] = src[i];
+    return v;
+}
+
+static int cmp_id(const void *x, const void *y)
+{
+    const an_plan_block *a = *(const an_plan_block *const *)x;
+    const an_plan_block *b = *(const an_plan_block *const *)y;
+
+    return an_ulid_cmp(a->id, b->id);
+}
+
+void an_plan_sort_by_id(const an_plan_block **v, size_t n)
+{
+    qsort((void *)v, n, sizeof *v, cmp_id);
+}
+
 static int cmp_ulid(const void *x, const void *y) { return memcmp(x, y, sizeof(an_ulid)); }
 
 an_ulid *an_plan_sources(an_arena *a, const an_plan_block *const *b, size_t n, size_t *n_out)
@@ -59,13 +80,12 @@ static int cmp_group(const void *x, const void *y)
 void an_groups_build(an_arena *a, const an_plan_block *const *blocks, size_t n, an_group **out,
                      size_t *n_out)
 {
-    const an_plan_block **v = an_arena_alloc(a, (n + 1) * sizeof *v);
+    const an_plan_block **v = an_plan_list(a, blocks, n);
     an_group *g = NULL;
     size_t n_groups = 0;
     an_buf key;
 
-    if (n > 0) memcpy(v, blocks, n * sizeof *v);
-    qsort(v, n, sizeof *v, cmp_block);
+    qsort((void *)v, n, sizeof *v, cmp_block);
     for (size_t i = 0; i < n; i++) {
         if (i == 0 || an_plan_stream_cmp(v[i - 1]->meta, v[i]->meta) != 0) n_groups++;
     }

@@ -18,17 +18,19 @@ static const char *kind_name(an_identity_kind k)
 
 static int cmp_input(const void *x, const void *y)
 {
-    const an_identity_input *const *a = x, *const *b = y;
+    const an_identity_input *a = *(const an_identity_input *const *)x;
+    const an_identity_input *b = *(const an_identity_input *const *)y;
 
-    return an_ulid_cmp((*a)->block->id, (*b)->block->id);
+    return an_ulid_cmp(a->block->id, b->block->id);
 }
 
 static int cmp_option(const void *x, const void *y)
 {
-    const an_identity_option *const *a = x, *const *b = y;
-    int d = an_slice_cmp((*a)->name, (*b)->name);
+    const an_identity_option *a = *(const an_identity_option *const *)x;
+    const an_identity_option *b = *(const an_identity_option *const *)y;
+    int d = an_slice_cmp(a->name, b->name);
 
-    return d != 0 ? d : an_slice_cmp((*a)->value, (*b)->value);
+    return d != 0 ? d : an_slice_cmp(a->value, b->value);
 }
 
 static void print_input(an_buf *out, const an_identity_input *in)
@@ -44,13 +46,15 @@ static void print_input(an_buf *out, const an_identity_input *in)
 
 void an_identity_text(an_arena *a, an_buf *out, const an_identity *id)
 {
-    const an_identity_input **in = an_arena_alloc(a, (id->n_inputs + 1) * sizeof *in);
-    const an_identity_option **opt = an_arena_alloc(a, (id->n_options + 1) * sizeof *opt);
+    const an_identity_input **in =
+        (const an_identity_input **)an_arena_alloc(a, (id->n_inputs + 1) * sizeof *in);
+    const an_identity_option **opt =
+        (const an_identity_option **)an_arena_alloc(a, (id->n_options + 1) * sizeof *opt);
 
     for (size_t i = 0; i < id->n_inputs; i++) in[i] = &id->inputs[i];
     for (size_t i = 0; i < id->n_options; i++) opt[i] = &id->options[i];
-    qsort(in, id->n_inputs, sizeof *in, cmp_input);
-    qsort(opt, id->n_options, sizeof *opt, cmp_option);
+    qsort((void *)in, id->n_inputs, sizeof *in, cmp_input);
+    qsort((void *)opt, id->n_options, sizeof *opt, cmp_option);
     an_buf_printf(out, "%s\n%s\n", AN_IDENTITY_VERSION, kind_name(id->kind));
     for (size_t i = 0; i < id->n_inputs; i++) print_input(out, in[i]);
     an_buf_str(out, "labels=");
@@ -69,7 +73,7 @@ void an_identity_text(an_arena *a, an_buf *out, const an_identity *id)
 /* The inputs that list the sources of all: the result has their source list. Their number. */
 static size_t find_full_lists(an_arena *a, const an_identity *id, const an_plan_block **out)
 {
-    const an_plan_block **all = an_arena_alloc(a, (id->n_inputs + 1) * sizeof *all);
+    const an_plan_block **all = an_plan_list(a, NULL, id->n_inputs);
     size_t n_all, n_own, found = 0;
 
     for (size_t i = 0; i < id->n_inputs; i++) all[i] = id->inputs[i].block;
@@ -112,7 +116,7 @@ static int64_t clamp(int64_t ms) { return ms < 0 ? 0 : ms > ULID_MS_MAX ? ULID_M
 an_rc an_identity_ulid(an_arena *a, const an_identity *id, an_ulid *out, an_err *err)
 {
     an_rc rc = AN_OK;
-    const an_plan_block **full = an_arena_alloc(a, (id->n_inputs + 1) * sizeof *full);
+    const an_plan_block **full = an_plan_list(a, NULL, id->n_inputs);
     size_t n_full = id->kind == AN_ID_DOWNSAMPLE ? 0 : find_full_lists(a, id, full);
     /* On equal source lists upstream keeps the lower ULID: such a result must be below its input.
      */

@@ -42,7 +42,7 @@ static int by_range(const void *x, const void *y)
 static size_t find_overlaps(an_arena *a, const an_plan_block *const *b, size_t n, overlap *told,
                             size_t *n_all)
 {
-    const an_plan_block **open = an_arena_alloc(a, (n + 1) * sizeof *open);
+    const an_plan_block **open = an_plan_list(a, NULL, n);
     size_t n_open = 0, n_told = 0;
     overlap spare;
     overlap *last = NULL;
@@ -246,13 +246,12 @@ void an_overlap_judge(an_arena *a, const an_group *g, const an_plan_block *const
     an_buf_init(&text, TEXT_MAX, NULL);
     for (size_t i = 0; i < n_clusters; i++) {
         if (c[i].cause == AN_CAUSE_NONE) continue; /* told with an earlier one */
-        const an_plan_block **blocks = an_arena_alloc(a, n * sizeof *blocks);
+        const an_plan_block **blocks = an_plan_list(a, NULL, n);
         size_t n_blocks = 0;
         an_cause cause = c[i].cause;
         for (size_t k = i; k < n_clusters; k++) {
             if (c[k].cause != cause) continue;
-            memcpy(blocks + n_blocks, b + c[k].from, c[k].n * sizeof *blocks);
-            n_blocks += c[k].n;
+            for (size_t m = 0; m < c[k].n; m++) blocks[n_blocks++] = b[c[k].from + m];
             c[k].cause = AN_CAUSE_NONE;
         }
         an_buf_clear(&text);

@@ -81,16 +81,14 @@ typedef struct planning {
 static an_outcome *tell(planning *p, an_do what, an_cause cause, const an_plan_block *const *b,
                         size_t n)
 {
-    const an_plan_block **copy = an_arena_alloc(p->a, (n + 1) * sizeof *copy);
     an_outcome *o = an_outcomes_add(p->a, p->out);
 
-    if (n > 0) memcpy(copy, b, n * sizeof *copy);
     *o = (an_outcome){
         .what = what,
         .cause = cause,
         .group = p->g->key,
         .n = n,
-        .blocks = copy,
+        .blocks = an_plan_list(p->a, b, n),
         .resolution = p->g->resolution,
     };
     return o;
@@ -329,7 +327,7 @@ static bool give_way(planning *p, const an_picked *k)
 {
     bool all_marked = true, all_empty = true;
     bool *gone = an_arena_alloc(p->a, p->n + 1);
-    const an_plan_block **unmarked = an_arena_alloc(p->a, k->n * sizeof *unmarked);
+    const an_plan_block **unmarked = an_plan_list(p->a, NULL, k->n);
     size_t n_unmarked = 0;
 
     for (size_t i = 0; i < k->n; i++) {
@@ -354,7 +352,7 @@ static bool give_way(planning *p, const an_picked *k)
 /* What may not be merged is refused before any byte is read. */
 static bool refuse(planning *p, const an_picked *k, const an_plan_block *const *plan)
 {
-    const an_plan_block **shared = an_arena_alloc(p->a, k->n * sizeof *shared);
+    const an_plan_block **shared = an_plan_list(p->a, NULL, k->n);
     char id[AN_ULID_TEXT + 1];
 
     if (p->g->labels.n == 0) {
@@ -381,7 +379,7 @@ static bool refuse(planning *p, const an_picked *k, const an_plan_block *const *
 
 static void tell_job(planning *p, const an_picked *k, const an_wanted_marks *marks)
 {
-    const an_plan_block **plan = an_arena_alloc(p->a, (k->n + 1) * sizeof *plan);
+    const an_plan_block **plan = an_plan_list(p->a, NULL, k->n);
     int64_t mint = INT64_MAX, maxt = INT64_MIN, level = 0;
 
     for (size_t i = 0; i < k->n; i++) {
@@ -445,8 +443,7 @@ void an_plan_group(an_arena *a, const an_group *g, const an_plan_opts *opts, an_
     an_outcomes mine = {0};
     planning p = {.a = a, .g = g, .o = opts, .out = &mine, .n = g->n};
 
-    p.b = an_arena_alloc(a, (g->n + 1) * sizeof *p.b);
-    if (g->n > 0) memcpy(p.b, g->blocks, g->n * sizeof *p.b);
+    p.b = an_plan_list(a, g->blocks, g->n);
     if (!known_resolution(g->resolution)) {
         tell(&p, AN_DO_ISOLATE, AN_CAUSE_RESOLUTION_ODD, g->blocks, g->n)->why =
             SAY(&p, "unexpected downsampling resolution %" PRId64, g->resolution);

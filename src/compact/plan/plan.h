@@ -61,6 +61,11 @@ static inline int64_t an_plan_width(const an_meta *m)
 /* What keeps a block out of every plan; AN_CAUSE_NONE: nothing. */
 an_cause an_plan_fault(const an_plan_block *b);
 
+/* A list with room for n blocks and one more: a copy of src, which may be NULL. */
+const an_plan_block **an_plan_list(an_arena *a, const an_plan_block *const *src, size_t n);
+/* Sorts in place, ascending. */
+void an_plan_sort_by_id(const an_plan_block **v, size_t n);
+
 /* The sources of all blocks together, ascending, each once: the source list of their result. */
 an_ulid *an_plan_sources(an_arena *a, const an_plan_block *const *b, size_t n, size_t *n_out);
 

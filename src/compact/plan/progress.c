@@ -20,7 +20,7 @@ static int cmp_ulid(const void *x, const void *y) { return memcmp(x, y, sizeof(a
 static covers covers_of(an_arena *a, const an_plan_block *const *b, size_t n, int64_t resolution)
 {
     covers c = {0};
-    const an_plan_block **v = an_arena_alloc(a, (n + 1) * sizeof *v);
+    const an_plan_block **v = an_plan_list(a, NULL, n);
     size_t k = 0;
 
     for (size_t i = 0; i < n; i++) {
@@ -62,33 +62,22 @@ static int64_t due_for(const downsampling *d, const an_meta *m)
     }
 }
 
-static int cmp_id(const void *x, const void *y)
-{
-    const an_plan_block *a = *(const an_plan_block *const *)x;
-    const an_plan_block *b = *(const an_plan_block *const *)y;
-
-    return an_ulid_cmp(a->id, b->id);
-}
-
 void an_downsample_due(an_arena *a, const an_plan_block *const *b, size_t n, an_outcomes *out)
 {
     downsampling d = downsampling_of(a, b, n);
-    const an_plan_block **v = an_arena_alloc(a, (n + 1) * sizeof *v);
+    const an_plan_block **v = an_plan_list(a, b, n);
     char width[AN_DURATION_TEXT];
 
-    if (n > 0) memcpy(v, b, n * sizeof *v);
-    qsort(v, n, sizeof *v, cmp_id);
+    an_plan_sort_by_id(v, n);
     for (size_t i = 0; i < n; i++) {
         int64_t to = due_for(&d, v[i]->meta);
         if (to == 0 || v[i]->no_downsample || an_plan_fault(v[i]) != AN_CAUSE_NONE) continue;
-        const an_plan_block **one = an_arena_alloc(a, sizeof *one);
-        *one = v[i];
         (void)an_duration_print((int64_t)((uint64_t)an_plan_width(v[i]->meta) * (uint64_t)AN_MS),
                                 width);
         *an_outcomes_add(a, out) = (an_outcome){
             .what = AN_DO_DOWNSAMPLE,
             .n = 1,
-            .blocks = one,
+            .blocks = an_plan_list(a, &v[i], 1),
             .resolution = to,
             .why = an_slice_str(an_arena_printf(a, "%s block of %s, not yet covered by %s blocks",
                                                 to == AN_RES_5M ? "raw" : "5m", width,
@@ -129,7 +118,7 @@ static void simulate(simulation *s, const an_picked *k)
     if (kept == 0) return; /* upstream drops a group that has nothing else left */
     made->meta = m;
     while (at < kept && s->b[at]->meta->mint <= m->mint) at++;
-    memmove(s->b + at + 1, s->b + at, (kept - at) * sizeof *s->b);
+    for (size_t i = kept; i > at; i--) s->b[i] = s->b[i - 1];
     s->b[at] = made;
     s->n = kept + 1;
 }
@@ -140,8 +129,7 @@ static void count_compactions(an_arena *a, const an_group *g, const an_plan_opts
     simulation s = {.a = a, .n = g->n};
     bool *held = an_arena_alloc(a, g->n + 1);
 
-    s.b = an_arena_alloc(a, (g->n + 1) * sizeof *s.b);
-    if (g->n > 0) memcpy(s.b, g->blocks, g->n * sizeof *s.b);
+    s.b = an_plan_list(a, g->blocks, g->n);
     while (s.n > 1) {
         an_picked k;
         for (size_t i = 0; i < s.n; i++) held[i] = s.b[i]->no_compact;
@@ -163,10 +151,9 @@ void an_todo_count(an_arena *a, const an_group *groups, size_t n, const an_plan_
         count_compactions(a, &groups[i], opts, out);
         total += groups[i].n;
     }
-    const an_plan_block **all = an_arena_alloc(a, (total + 1) * sizeof *all);
+    const an_plan_block **all = an_plan_list(a, NULL, total);
     for (size_t i = 0; i < n; i++) {
-        memcpy(all + k, groups[i].blocks, groups[i].n * sizeof *all);
-        k += groups[i].n;
+        for (size_t b = 0; b < groups[i].n; b++) all[k++] = groups[i].blocks[b];
     }
     downsampling d = downsampling_of(a, all, total);
     for (size_t i = 0; i < total; i++) {

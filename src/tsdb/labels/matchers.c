@@ -148,7 +148,7 @@ static bool read_op(reader *r, an_match_op *op)
 static an_rc read_matcher(reader *r, bool *named)
 {
     an_rc rc = AN_OK;
-    an_slice name, value;
+    an_slice name = {NULL, 0}, value = {NULL, 0};
     an_match_op op = AN_MATCH_EQ;
     bool quoted = is_quote(peek(r));
 

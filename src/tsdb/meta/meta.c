@@ -43,29 +43,28 @@ out:
     return rc;
 }
 
-/* An array field: *list gets *n items of `size` bytes, a null item stays all zero. */
+/* An array field: *items has *n items of `size` bytes, a null item stays all zero. */
 static an_rc read_list(an_arena *a, const an_json *obj, const char *field, item_fn fn, size_t size,
-                       void *list, size_t *n, an_err *err)
+                       void **items, size_t *n, an_err *err)
 {
     an_rc rc = AN_OK;
     const an_json *v;
-    uint8_t *items = NULL;
 
     for (size_t pos = 0; (v = an_json_next(obj, field, &pos)) != NULL;) {
         *n = 0;
         if (v->type == AN_JSON_NULL) continue;
         AN_TRY(want(v, AN_JSON_ARRAY, field, err));
-        items = an_arena_try(a, v->n, size);
-        AN_CHECK(items != NULL, err, AN_ELIMIT, "no memory for %zu %s", v->n, field);
+        uint8_t *list = an_arena_try(a, v->n, size);
+        AN_CHECK(list != NULL, err, AN_ELIMIT, "no memory for %zu %s", v->n, field);
         for (size_t i = 0; i < v->n; i++) {
             if (v->items[i].type == AN_JSON_NULL) continue;
-            if ((rc = fn(a, &v->items[i], items + i * size, err)) != AN_OK) {
+            if ((rc = fn(a, &v->items[i], list + i * size, err)) != AN_OK) {
                 an_err_wrap(err, "%s", field);
                 goto out;
             }
         }
         *n = v->n;
-        memcpy(list, &items, sizeof items); /* a pointer to some array pointer */
+        *items = list;
     }
 out:
     return rc;
@@ -140,16 +139,23 @@ out:
 static an_rc read_compaction(an_arena *a, const an_json *v, an_meta *m, an_err *err)
 {
     an_rc rc = AN_OK;
+    void *items;
 
     AN_TRY(an_json_get_int64(v, "level", &m->compaction.level, err));
-    AN_TRY(read_list(a, v, "sources", read_ulid, sizeof(an_ulid), &m->compaction.sources,
-                     &m->compaction.n_sources, err));
+    items = m->compaction.sources;
+    AN_TRY(read_list(a, v, "sources", read_ulid, sizeof(an_ulid), &items, &m->compaction.n_sources,
+                     err));
+    m->compaction.sources = items;
     AN_TRY(an_json_get_bool(v, "deletable", &m->compaction.deletable, err));
-    AN_TRY(read_list(a, v, "parents", read_parent, sizeof(an_meta_parent), &m->compaction.parents,
+    items = m->compaction.parents;
+    AN_TRY(read_list(a, v, "parents", read_parent, sizeof(an_meta_parent), &items,
                      &m->compaction.n_parents, err));
+    m->compaction.parents = items;
     AN_TRY(an_json_get_bool(v, "failed", &m->compaction.failed, err));
-    AN_TRY(read_list(a, v, "hints", read_text, sizeof(an_slice), &m->compaction.hints,
-                     &m->compaction.n_hints, err));
+    items = m->compaction.hints;
+    AN_TRY(
+        read_list(a, v, "hints", read_text, sizeof(an_slice), &items, &m->compaction.n_hints, err));
+    m->compaction.hints = items;
 out:
     return rc;
 }
@@ -252,7 +258,7 @@ static an_rc read_rewrites(an_arena *a, const an_json *thanos, an_meta *m, an_er
     const an_json *v;
     an_buf text;
 
-    an_buf_init(&text, 2 * AN_META_MAX, NULL);
+    an_buf_init(&text, (size_t)2 * AN_META_MAX, NULL);
     for (size_t pos = 0; (v = an_json_next(thanos, "rewrites", &pos)) != NULL;) {
         m->thanos.rewrites = AN_LIT("");
         if (v->type == AN_JSON_NULL) continue;
@@ -272,7 +278,8 @@ static an_rc read_extensions(an_arena *a, const an_json *thanos, an_meta *m, an_
     const an_json *v, *bad = NULL;
     an_buf text;
 
-    an_buf_init(&text, 4 * AN_META_MAX, NULL); /* a float may print longer than it was written */
+    an_buf_init(&text, (size_t)4 * AN_META_MAX,
+                NULL); /* a float may print longer than it was written */
     for (size_t pos = 0; (v = an_json_next(thanos, "extensions", &pos)) != NULL;) {
         m->thanos.extensions = AN_LIT("");
         if (v->type == AN_JSON_NULL) continue;
@@ -307,16 +314,21 @@ out:
 static an_rc read_thanos(an_arena *a, const an_json *v, an_meta *m, an_err *err)
 {
     an_rc rc = AN_OK;
+    void *items;
 
     m->thanos.present = true;
     AN_TRY(an_json_get_int64(v, "version", &m->thanos.version, err));
     AN_TRY(read_labels(a, v, m, err));
     AN_TRY(read_part(a, v, "downsample", read_downsample, m, err));
     AN_TRY(an_json_get_string(v, "source", &m->thanos.source, err));
-    AN_TRY(read_list(a, v, "segment_files", read_text, sizeof(an_slice), &m->thanos.segment_files,
+    items = m->thanos.segment_files;
+    AN_TRY(read_list(a, v, "segment_files", read_text, sizeof(an_slice), &items,
                      &m->thanos.n_segment_files, err));
-    AN_TRY(read_list(a, v, "files", read_file, sizeof(an_meta_file), &m->thanos.files,
-                     &m->thanos.n_files, err));
+    m->thanos.segment_files = items;
+    items = m->thanos.files;
+    AN_TRY(
+        read_list(a, v, "files", read_file, sizeof(an_meta_file), &items, &m->thanos.n_files, err));
+    m->thanos.files = items;
     AN_TRY(read_rewrites(a, v, m, err));
     AN_TRY(read_part(a, v, "index_stats", read_index_stats, m, err));
     AN_TRY(read_extensions(a, v, m, err));
