@@ -58,8 +58,16 @@ an_rc an_err_values(an_err *err, uint64_t expected, uint64_t found);
 /* "ENOTFOUND", "ECORRUPT", ...: for logs and test output. */
 const char *an_rc_name(an_rc rc);
 
-/* All the macros there are. They expect a local `rc` and a label `out`. */
-#define AN_FAIL(err, code, ...) an_err_set((err), (code), __FILE__, __LINE__, __VA_ARGS__)
+_Noreturn void an_assert_failed(const char *cond, const char *file, int line); /* for an_assert */
+
+/* All the macros there are. They expect a local `rc` and a label `out`. AN_FAIL says that an error
+ * is never AN_OK, so that analyzers can follow. */
+#define AN_FAIL(err, code, ...)                                                                    \
+    ({                                                                                             \
+        an_rc made_ = an_err_set((err), (code), __FILE__, __LINE__, __VA_ARGS__);                  \
+        if (made_ == AN_OK) an_assert_failed("an error is not AN_OK", __FILE__, __LINE__);         \
+        made_;                                                                                     \
+    })
 #define AN_TRY(call)                                                                               \
     do {                                                                                           \
         if ((rc = (call)) != AN_OK) goto out;                                                      \
@@ -86,4 +94,3 @@ const char *an_rc_name(an_rc rc);
     do {                                                                                           \
         if (!(cond)) an_assert_failed(#cond, __FILE__, __LINE__);                                  \
     } while (0)
-_Noreturn void an_assert_failed(const char *cond, const char *file, int line);

@@ -334,7 +334,7 @@ an_rc an_json_parse(an_arena *a, an_slice doc, size_t max_bytes, const an_json *
     AN_CHECK(root != NULL, err, AN_ELIMIT, "json: no memory");
     builder b = {.a = a,
                  .keys = keys,
-                 .numbers = (const an_slice *)(const void *)s.numbers.p,
+                 .numbers = (const an_slice *)s.numbers.p,
                  .n_numbers = s.numbers.n / sizeof(an_slice),
                  .err = err};
     AN_TRY(build(&b, body, root));
@@ -512,7 +512,7 @@ static bool print_object(an_buf *out, const an_json *v, bool html, const an_json
         an_buf_add(&sorted, &m, sizeof m);
     }
     if (sorted.failed) out->failed = true;
-    member *m = (member *)(void *)sorted.p;
+    member *m = (member *)sorted.p;
     size_t n = sorted.n / sizeof *m;
     if (n > 1) qsort(m, n, sizeof *m, cmp_member);
     an_buf_u8(out, '{');

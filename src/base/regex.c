@@ -72,18 +72,18 @@ typedef struct list {
     size_t *slots;   /* n_slots for each of pc */
 } list;
 
-typedef struct todo {
+typedef struct pending {
     uint32_t pc; /* to visit, or UINT32_MAX: */
     uint32_t slot;
     size_t old; /* restore this value of the slot */
-} todo;
+} pending;
 
 typedef struct machine {
     const an_re_prog *p;
     an_slice s;
     size_t n_slots; /* 0: nobody asks for them */
     list now, next;
-    todo *stack;
+    pending *stack;
     size_t *slots; /* of the state being followed */
     pcre2_match_data *md;
 } machine;
@@ -127,9 +127,9 @@ static void follow(machine *m, list *l, uint32_t start, size_t i)
 {
     size_t n = 0;
 
-    m->stack[n++] = (todo){.pc = start};
+    m->stack[n++] = (pending){.pc = start};
     while (n > 0) {
-        todo t = m->stack[--n];
+        pending t = m->stack[--n];
         if (t.pc == UINT32_MAX) {
             m->slots[t.slot] = t.old;
             continue;
@@ -141,21 +141,21 @@ static void follow(machine *m, list *l, uint32_t start, size_t i)
         l->place[t.pc] = at;
         switch (in->op) {
         case AN_RE_OP_ALT:
-            m->stack[n++] = (todo){.pc = in->y};
-            m->stack[n++] = (todo){.pc = in->x};
+            m->stack[n++] = (pending){.pc = in->y};
+            m->stack[n++] = (pending){.pc = in->x};
             break;
         case AN_RE_OP_JUMP:
-            m->stack[n++] = (todo){.pc = in->x};
+            m->stack[n++] = (pending){.pc = in->x};
             break;
         case AN_RE_OP_CAPTURE:
             if (m->n_slots > 0) {
-                m->stack[n++] = (todo){UINT32_MAX, in->x, m->slots[in->x]};
+                m->stack[n++] = (pending){UINT32_MAX, in->x, m->slots[in->x]};
                 m->slots[in->x] = i;
             }
-            m->stack[n++] = (todo){.pc = t.pc + 1};
+            m->stack[n++] = (pending){.pc = t.pc + 1};
             break;
         case AN_RE_OP_ASSERT:
-            if (holds((an_re_kind)in->x, m->s, i)) m->stack[n++] = (todo){.pc = t.pc + 1};
+            if (holds((an_re_kind)in->x, m->s, i)) m->stack[n++] = (pending){.pc = t.pc + 1};
             break;
         default: /* waits here */
             if (m->n_slots > 0) {
@@ -202,7 +202,7 @@ static bool run(machine *m, size_t *best)
             }
             if (in->op == AN_RE_OP_MATCH) {
                 matched = true;
-                if (m->n_slots == 0) return true;
+                if (best == NULL) return true;
                 m->slots[1] = i;
                 memcpy(best, m->slots, m->n_slots * sizeof *best);
                 break; /* what follows in the list is worse */
@@ -235,8 +235,9 @@ static an_rc match(const an_regex *re, an_slice subject, size_t *best, bool *yes
     an_rc rc = AN_OK;
     machine m = {.p = &re->prog, .s = subject, .n_slots = best != NULL ? re->prog.n_slots : 0};
     size_t n = re->prog.n_inst, slots = m.n_slots;
-    /* n is at most 2^18 and slots at most 2002: no overflow. */
-    size_t bytes = 4 * (4 * n + 8) + 2 * 8 * n * slots + 8 * slots + (2 * n + 2) * sizeof(todo);
+    /* n is at most 2^18 and slots at most 2002: no overflow. 64: rounding of the parts. */
+    size_t bytes = 2 * n * (2 * sizeof(uint32_t) + slots * sizeof(size_t)) +
+                   slots * sizeof(size_t) + (2 * n + 2) * sizeof(pending) + 64;
     uint8_t *work = NULL, *p;
 
     AN_CHECK(bytes <= MACHINE_MAX, err, AN_ELIMIT,
@@ -246,13 +247,13 @@ static an_rc match(const an_regex *re, an_slice subject, size_t *best, bool *yes
     if (re->prog.uses_pcre) m.md = pcre2_match_data_create(1, NULL);
     AN_CHECK(work != NULL && (m.md != NULL || !re->prog.uses_pcre), err, AN_ELIMIT,
              "regexp: no memory");
-    m.stack = carve(&p, 2 * n + 2, sizeof(todo));
-    m.slots = carve(&p, slots, 8);
+    m.stack = carve(&p, 2 * n + 2, sizeof(pending));
+    m.slots = carve(&p, slots, sizeof(size_t));
     for (int i = 0; i < 2; i++) {
         list *l = i == 0 ? &m.now : &m.next;
-        l->slots = carve(&p, n * slots, 8);
-        l->pc = carve(&p, n, 4);
-        l->place = carve(&p, n, 4);
+        l->slots = carve(&p, n * slots, sizeof(size_t));
+        l->pc = carve(&p, n, sizeof(uint32_t));
+        l->place = carve(&p, n, sizeof(uint32_t));
     }
     *yes = run(&m, best);
 out:

@@ -633,7 +633,7 @@ static an_rc parse_item(parser *p, an_re **out)
     an_re_kind kind = AN_RE_RUNE;
     size_t skip = 1;
     bool found;
-    uint32_t r;
+    uint32_t r = 0;
 
     switch (c) {
     case '[':
@@ -797,7 +797,7 @@ an_rc an_re_parse(an_arena *a, an_slice text, an_re_tree *out, an_err *err)
     an_slice names = an_arena_try_dup(a, an_buf_slice(&p.names));
     AN_CHECK(names.p != NULL && !p.names.failed, err, AN_ELIMIT,
              "error parsing regexp: no memory for %zu groups", p.n_groups);
-    out->names = (const an_slice *)(const void *)names.p;
+    out->names = (const an_slice *)names.p;
     out->n_groups = p.n_groups;
 out:
     an_buf_deinit(&p.names);

@@ -110,7 +110,7 @@ bool an_re_set_has(const an_re_set *s, uint32_t rune, pcre2_match_data *md)
 
 static uint32_t here(const compiler *c) { return (uint32_t)(c->inst.n / sizeof(an_re_inst)); }
 
-static an_re_inst *at(compiler *c, uint32_t pc) { return (an_re_inst *)(void *)c->inst.p + pc; }
+static an_re_inst *at(compiler *c, uint32_t pc) { return (an_re_inst *)c->inst.p + pc; }
 
 static an_rc add(compiler *c, an_re_op op, uint32_t x, uint32_t y)
 {
@@ -271,7 +271,7 @@ an_rc an_re_compile(an_arena *a, const an_re_tree *t, an_re_prog *out, an_err *e
         rc = AN_FAIL(err, AN_ELIMIT, "regexp: no memory");
     }
     p.n_sets = c.sets.n / sizeof *p.set;
-    p.set = (an_re_set *)(void *)c.sets.p;
+    p.set = (an_re_set *)c.sets.p;
     if (rc != AN_OK) {
         an_re_prog_deinit(&p);
     } else {

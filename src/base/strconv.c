@@ -106,7 +106,7 @@ size_t an_float_print(double v, char fmt, char out[AN_FLOAT_TEXT])
         memcpy(out + n, g.d, (size_t)g.n);
         n += (size_t)g.n;
     } else {
-        for (int i = 0; i < g.exp; i++) out[n++] = i < g.n ? g.d[i] : '0';
+        for (int i = 0; i < g.exp; i++) out[n++] = (char)(i < g.n ? g.d[i] : '0');
         if (g.n > g.exp) {
             out[n++] = '.';
             memcpy(out + n, g.d + g.exp, (size_t)(g.n - g.exp));
@@ -220,7 +220,7 @@ out:
 an_rc an_int_flag_parse(an_slice text, int64_t *out, an_err *err)
 {
     an_rc rc = AN_OK;
-    double v;
+    double v = 0;
 
     AN_TRY(an_float_parse(text, &v, err));
     /* The value amd64's conversion gives for everything it cannot represent. */

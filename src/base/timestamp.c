@@ -24,7 +24,7 @@ int64_t an_civil_to_unix(an_civil c)
     int64_t of_year = (153 * month + 2) / 5 + c.day - 1;
     int64_t day = era * DAYS_400Y + of_era * 365 + of_era / 4 - of_era / 100 + of_year;
 
-    return (day - DAYS_TO_1970) * 86400 + c.hour * 3600 + c.min * 60 + c.sec;
+    return (day - DAYS_TO_1970) * 86400 + INT64_C(3600) * c.hour + INT64_C(60) * c.min + c.sec;
 }
 
 an_civil an_civil_from_unix(int64_t sec)

@@ -78,7 +78,7 @@ out:
 static anchor *anchors_of(builder *b, size_t *n)
 {
     *n = b->anchors.n / sizeof(anchor);
-    return (anchor *)(void *)b->anchors.p;
+    return (anchor *)b->anchors.p;
 }
 
 /* *index is where the finished node goes; SIZE_MAX: the node has no anchor. */
@@ -156,10 +156,15 @@ static void entries_deinit(entries *t)
     an_buf_deinit(&t->values);
 }
 
+static void add_node(an_buf *list, const an_yaml *v)
+{
+    an_buf_add(list, (const void *)&v, sizeof(const an_yaml *));
+}
+
 static void add_value(entries *t, const an_yaml *key, built v)
 {
-    if (key != NULL) an_buf_add(&t->keys, &key, sizeof key);
-    an_buf_add(&t->values, &v.node, sizeof v.node);
+    if (key != NULL) add_node(&t->keys, key);
+    add_node(&t->values, v.node);
     t->weight += v.weight + (key != NULL);
     if (v.height + 1 > t->height) t->height = v.height + 1;
 }
@@ -173,8 +178,8 @@ static an_rc finish(builder *b, entries *t, an_yaml *v)
     AN_CHECK(keys.p != NULL && values.p != NULL && !t->keys.failed && !t->values.failed, b->err,
              AN_ELIMIT, "yaml: line %d: no memory", v->line);
     v->n = values.n / sizeof(void *);
-    v->items = (const an_yaml *const *)(const void *)values.p;
-    v->keys = v->kind == AN_YAML_MAP ? (const an_yaml *const *)(const void *)keys.p : NULL;
+    v->items = (const an_yaml *const *)values.p;
+    v->keys = v->kind == AN_YAML_MAP ? (const an_yaml *const *)keys.p : NULL;
 out:
     return rc;
 }
@@ -264,8 +269,8 @@ static int cmp_placed(const void *a, const void *b)
 static an_rc unique_keys(builder *b, entries *t)
 {
     an_rc rc = AN_OK;
-    const an_yaml **keys = (const an_yaml **)(void *)t->keys.p;
-    const an_yaml **values = (const an_yaml **)(void *)t->values.p;
+    const an_yaml **keys = (const an_yaml **)t->keys.p;
+    const an_yaml **values = (const an_yaml **)t->values.p;
     size_t n = t->keys.n / sizeof *keys, left = 0;
     placed *sorted = n > 1 ? malloc(n * sizeof *sorted) : NULL;
 

@@ -57,8 +57,8 @@ an_rc an_yaml_normalize(an_arena *a, const an_yaml *v, const an_yaml **out, an_e
         *out = copy;
         goto out;
     }
-    items = an_arena_try(a, v->n, sizeof *items);
-    keys = an_arena_try(a, v->n, sizeof *keys);
+    items = (const an_yaml **)an_arena_try(a, v->n, sizeof(const an_yaml *));
+    keys = (const an_yaml **)an_arena_try(a, v->n, sizeof(const an_yaml *));
     AN_CHECK(items != NULL && keys != NULL, err, AN_ELIMIT, "yaml: line %d: no memory", v->line);
     for (size_t i = 0; i < v->n; i++) {
         AN_TRY(an_yaml_normalize(a, v->items[i], &items[i], err));
@@ -210,7 +210,7 @@ an_rc an_yaml_decode(an_arena *a, const an_yaml *v, const char *type, const an_y
         }
         void *at = (uint8_t *)target + field->offset;
         if (field->want == AN_YAML_TO_NODE) {
-            memcpy(at, &value, sizeof value);
+            memcpy(at, (const void *)&value, sizeof(const an_yaml *));
         } else if (an_yaml_is_null(value)) {
             continue; /* the default stays */
         } else if (field->want == AN_YAML_TO_STRINGS) {
