@@ -114,14 +114,3 @@ uint64_t an_labels_hash(an_labels ls)
     an_buf_deinit(&text);
     return h;
 }
-
-an_labels an_labels_dup(an_arena *a, an_labels ls)
-{
-    an_labels d = {ls.n, an_arena_alloc(a, (ls.n + 1) * sizeof *d.v)};
-
-    for (size_t i = 0; i < ls.n; i++) {
-        d.v[i].name = an_arena_dup(a, ls.v[i].name);
-        d.v[i].value = an_arena_dup(a, ls.v[i].value);
-    }
-    return d;
-}

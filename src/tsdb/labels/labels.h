@@ -29,4 +29,3 @@ void an_labels_print(an_buf *out, an_labels ls);
 void an_labels_json(an_buf *out, an_labels ls);
 /* XXH64 over `name 0xFF value 0xFF ...`: the layout of release builds (tag slicelabels). */
 uint64_t an_labels_hash(an_labels ls);
-an_labels an_labels_dup(an_arena *a, an_labels ls);
