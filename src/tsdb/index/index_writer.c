@@ -278,20 +278,53 @@ static inline uint8_t *varint(uint8_t *p, int64_t v)
     return uvarint(p, (uint64_t)v << 1 ^ (uint64_t)(v >> 63));
 }
 
+static size_t uvarint_len(uint64_t v)
+{
+    uint8_t b[10];
+    return an_put_uvarint(b, v);
+}
+
+/* Bytes that n chunks take in an entry: guessed from above while that is cheap, else counted, for
+ * the guess is three times too high. */
+static size_t chunks_size(const an_chunk_meta *c, size_t n)
+{
+    enum { CHUNK_MAX = 30, GUESSED = 128 };
+    size_t size = 2 * CHUNK_MAX;
+
+    if (n <= GUESSED) return n * CHUNK_MAX;
+    for (size_t i = 1; i < n; i++) {
+        const uint64_t ref = c[i].ref - c[i - 1].ref;
+        size += uvarint_len((uint64_t)c[i].mint - (uint64_t)c[i - 1].maxt) +
+                uvarint_len((uint64_t)c[i].maxt - (uint64_t)c[i].mint) +
+                uvarint_len(ref << 1 ^ (0 - (ref >> 63)));
+    }
+    return size;
+}
+
+/* Room in a buffer that begins anew; postings make way for it. */
+static an_rc room(an_index_writer *w, an_buf *b, size_t n, an_err *err)
+{
+    an_rc rc = AN_OK;
+
+    an_buf_clear(b);
+    if (an_buf_reserve(b, n)) return AN_OK;
+    AN_TRY(an_postings_make_room(w->postings, err));
+    b->failed = false;
+    AN_CHECK(an_buf_reserve(b, n), err, AN_ELIMIT, "index: no memory for an entry of %zu bytes", n);
+out:
+    return rc;
+}
+
 /* The entry's body with its CRC. */
 static an_rc encode(an_index_writer *w, const uint32_t *labels, size_t n_labels,
                     const an_chunk_meta *c, size_t n_chunks, an_err *err)
 {
     an_rc rc = AN_OK;
-    enum { REF_MAX = 5, CHUNK_MAX = 30, AROUND = 10 + 10 + 4 };
+    enum { REF_MAX = 5, AROUND = 10 + 10 + 4 };
 
-    AN_CHECK(n_labels < AN_INDEX_ITEM_MAX / (2 * REF_MAX) &&
-                 n_chunks < AN_INDEX_ITEM_MAX / CHUNK_MAX,
-             err, AN_ELIMIT, "a series of %zu labels and %zu chunks", n_labels, n_chunks);
-    an_buf_clear(&w->body);
-    AN_CHECK(an_buf_reserve(&w->body, n_labels * 2 * REF_MAX + n_chunks * CHUNK_MAX + AROUND), err,
-             AN_ELIMIT, "index: no memory for a series of %zu labels and %zu chunks", n_labels,
-             n_chunks);
+    AN_CHECK(n_labels < AN_INDEX_ITEM_MAX / 16 && n_chunks < AN_INDEX_ITEM_MAX / 16, err, AN_ELIMIT,
+             "a series of %zu labels and %zu chunks", n_labels, n_chunks);
+    AN_TRY(room(w, &w->body, n_labels * 2 * REF_MAX + chunks_size(c, n_chunks) + AROUND, err));
     uint8_t *p = uvarint(w->body.p, n_labels);
     for (size_t i = 0; i < 2 * n_labels; i++) p = uvarint(p, labels[i]);
     p = uvarint(p, n_chunks);
@@ -329,9 +362,8 @@ an_rc an_index_writer_add(an_index_writer *w, const uint32_t *labels, size_t n_l
     AN_TRY(put(w, w->body.p, w->body.n, err));
     AN_TRY(an_postings_add(w->postings, (uint32_t)id, labels, n_labels, err));
     an_index_estimate_add(&w->estimate, id, SERIES_ALIGN, chunks, n_chunks);
-    an_buf_clear(&w->last);
+    AN_TRY(room(w, &w->last, 2 * n_labels * sizeof *labels, err));
     an_buf_add(&w->last, labels, 2 * n_labels * sizeof *labels);
-    AN_CHECK(!w->last.failed, err, AN_ELIMIT, "index: no memory for %zu labels", n_labels);
     if (n_chunks > 0) w->last_ref = chunks[n_chunks - 1].ref;
     w->n_series++;
     w->failed = false;
@@ -391,12 +423,6 @@ typedef struct table {
     uint32_t key;
     uint64_t uses; /* of that name */
 } table;
-
-static size_t uvarint_len(uint64_t v)
-{
-    uint8_t b[10];
-    return an_put_uvarint(b, v);
-}
 
 /* Name and value of a list; the name is fetched when it changes. */
 static an_rc strings_of(an_index_writer *w, table *t, const an_postings_list *list, an_slice *name,

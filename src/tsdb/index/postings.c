@@ -422,7 +422,7 @@ out:
     return rc;
 }
 
-static an_rc make_room(an_postings *p, an_err *err)
+an_rc an_postings_make_room(an_postings *p, an_err *err)
 {
     if (p->spill == NULL || p->n_ids == 0) /* nothing to spill: it would be the same again */
         return AN_FAIL(err, AN_ELIMIT, "postings: no memory for %u label pairs", p->n_slots + 1);
@@ -441,7 +441,7 @@ static an_rc add_id(an_postings *p, uint32_t key, uint32_t value, uint32_t id, u
             *at = i;
             break;
         }
-        AN_TRY(make_room(p, err));
+        AN_TRY(an_postings_make_room(p, err));
     }
 out:
     return rc;
@@ -455,7 +455,7 @@ static an_rc remember_room(an_postings *p, size_t n, an_err *err)
         const size_t cap = n < 32 ? 32 : n + n / 2;
         uint32_t *v = take(p, cap * 3 * sizeof *v);
         if (v == NULL) {
-            AN_TRY(make_room(p, err));
+            AN_TRY(an_postings_make_room(p, err));
             continue;
         }
         give(p, p->prev, p->prev_cap * 3 * sizeof *v);

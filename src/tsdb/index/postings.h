@@ -34,6 +34,9 @@ void an_postings_free(an_postings *p);
 /* labels: 2 * n ordinals. id is above those before it. */
 AN_MUST_CHECK an_rc an_postings_add(an_postings *p, uint32_t id, const uint32_t *labels, size_t n,
                                     an_err *err);
+/* Moves all lists to the spill, for somebody else needs memory. AN_ELIMIT when there is nothing to
+ * move, or nowhere to. */
+AN_MUST_CHECK an_rc an_postings_make_room(an_postings *p, an_err *err);
 /* No more are added; next() begins with the first list. Called again: once more from the first, but
  * without ids. */
 AN_MUST_CHECK an_rc an_postings_finish(an_postings *p, an_err *err);

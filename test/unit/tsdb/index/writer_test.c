@@ -249,6 +249,60 @@ static void any_budget_gives_the_same_bytes_or_a_limit(void **state)
     free(s);
 }
 
+/* 800 small series that fill the postings, then one with 1,500 chunks. */
+static an_rc write_one_long_series(an_budget *b, const an_spill *spill, const an_sink *sink,
+                                   an_err *err)
+{
+    an_rc rc = AN_OK;
+    static an_chunk_meta chunks[1500];
+    an_strtab *t = NULL;
+    an_index_writer *w = NULL;
+    an_index_written out;
+    char s[16];
+
+    for (size_t i = 0; i < 1500; i++)
+        chunks[i] = (an_chunk_meta){(int64_t)i * 120000, (int64_t)i * 120000 + 119000, 100 * i};
+    AN_TRY(an_strtab_new(NULL, NULL, &t, err));
+    for (size_t i = 0; i < 900; i++) {
+        (void)snprintf(s, sizeof s, "s%03zu", i);
+        AN_TRY(an_strtab_add(t, an_slice_str(s), err));
+    }
+    AN_TRY(an_index_writer_open(sink, t, b, spill, &w, err));
+    for (uint32_t i = 1; i < 800; i++) {
+        const uint32_t labels[] = {0, i, 1, i / 2};
+        AN_TRY(an_index_writer_add(w, labels, 2, chunks, 1, err));
+    }
+    const uint32_t last[] = {0, 800};
+    AN_TRY(an_index_writer_add(w, last, 1, chunks, 1500, err));
+    AN_TRY(an_index_writer_finish(w, &out, err));
+out:
+    an_index_writer_close(w);
+    an_strtab_free(t);
+    return rc;
+}
+
+static void postings_make_way_for_a_long_entry(void **state)
+{
+    (void)state;
+    an_err err;
+    test_sink want, got;
+    test_spill ts;
+    an_sink sink = test_sink_open(&want);
+    an_spill spill = test_spill_open(&ts);
+    an_budget *b = an_budget_new(48 << 10);
+
+    assert_int_equal(write_one_long_series(NULL, NULL, &sink, &err), AN_OK);
+    sink = test_sink_open(&got);
+    if (write_one_long_series(b, &spill, &sink, &err) != AN_OK) fail_msg("%s", err.msg);
+    assert_int_equal(ts.opened, 1);
+    assert_int_equal(got.out.n, want.out.n);
+    assert_memory_equal(got.out.p, want.out.p, want.out.n);
+    an_budget_free(b);
+    test_spill_close(&ts);
+    test_sink_close(&got);
+    test_sink_close(&want);
+}
+
 /* A writer over the symbols a, b, c, d with one series {a="b"} already in. */
 typedef struct misuse {
     test_sink ts;
@@ -344,6 +398,7 @@ int main(void)
         cmocka_unit_test(statistics_are_what_a_health_scan_of_the_result_estimates),
         cmocka_unit_test(any_write_to_sink_or_spill_may_fail),
         cmocka_unit_test(any_budget_gives_the_same_bytes_or_a_limit),
+        cmocka_unit_test(postings_make_way_for_a_long_entry),
         cmocka_unit_test(wrong_order_is_refused_in_upstreams_words),
         cmocka_unit_test(a_name_used_more_often_than_there_are_series_is_refused),
     };
