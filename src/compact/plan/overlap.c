@@ -206,7 +206,16 @@ static an_cause judge(an_arena *a, const an_group *g, const an_plan_block *const
 typedef struct cluster { /* blocks that overlap directly or through each other: neighbours in b */
     size_t from, n;
     an_cause cause;
+    bool fenced; /* every block carries a no-compact mark: nothing of it will be planned */
 } cluster;
+
+static bool all_fenced(const an_plan_block *const *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!b[i]->no_compact) return false;
+    }
+    return true;
+}
 
 static size_t find_clusters(an_arena *a, const an_group *g, const an_plan_block *const *b, size_t n,
                             cluster *out)
@@ -220,7 +229,8 @@ static size_t find_clusters(an_arena *a, const an_group *g, const an_plan_block 
             continue;
         }
         if (i - from > 1) {
-            out[found] = (cluster){from, i - from, judge(a, g, b + from, i - from)};
+            out[found] = (cluster){from, i - from, judge(a, g, b + from, i - from),
+                                   all_fenced(b + from, i - from)};
             if (out[found].cause == AN_CAUSE_OVERLAP_TWIN && b[from]->meta->compaction.level <= 1)
                 twins++;
             found++;
@@ -250,7 +260,7 @@ void an_overlap_judge(an_arena *a, const an_group *g, const an_plan_block *const
         size_t n_blocks = 0;
         an_cause cause = c[i].cause;
         for (size_t k = i; k < n_clusters; k++) {
-            if (c[k].cause != cause) continue;
+            if (c[k].cause != cause || c[k].fenced != c[i].fenced) continue;
             for (size_t m = 0; m < c[k].n; m++) blocks[n_blocks++] = b[c[k].from + m];
             c[k].cause = AN_CAUSE_NONE;
         }
@@ -258,7 +268,7 @@ void an_overlap_judge(an_arena *a, const an_group *g, const an_plan_block *const
         an_buf_str(&text, "pre compaction overlap check: ");
         (void)an_overlap_text(a, &text, blocks, n_blocks); /* they do overlap */
         *an_outcomes_add(a, out) = (an_outcome){
-            .what = AN_DO_ISOLATE,
+            .what = c[i].fenced ? AN_DO_REPORT : AN_DO_ISOLATE,
             .cause = cause,
             .group = g->key,
             .n = n_blocks,

@@ -15,7 +15,8 @@
  */
 bool an_overlap_text(an_arena *a, an_buf *out, const an_plan_block *const *b, size_t n);
 
-/* Appends one ISOLATE for each cause among the overlaps. */
+/* Appends one ISOLATE for each cause among the overlaps; a REPORT where all overlapping blocks
+ * carry no-compact marks, which is somebody's decision to leave them as they are. */
 void an_overlap_judge(an_arena *a, const an_group *g, const an_plan_block *const *b, size_t n,
                       an_outcomes *out);
 

@@ -407,6 +407,24 @@ static void overlapping_downsampled_blocks_are_fenced_or_isolated(void **state)
     end(s);
 }
 
+static void overlaps_that_are_fenced_on_all_sides_are_reported(void **state)
+{
+    (void)state;
+    scene *s = begin();
+
+    add(s, 0, 2);
+    add(s, 0, 2);
+    for (int64_t t = 8; t < 18; t += 2) add(s, t, t + 2);
+    s->v[0]->no_compact = true;
+    plan(s);
+    assert_isolated(s, AN_CAUSE_OVERLAP_TWIN, 2); /* one mark decides nothing */
+    s->v[1]->no_compact = true;
+    plan(s);
+    assert_int_equal(only(s, AN_DO_REPORT)->cause, AN_CAUSE_OVERLAP_TWIN);
+    assert_plan(s, 2, 4);
+    end(s);
+}
+
 /* Evidence of overlaps, in the order in which it is weighed. */
 static void hints_come_before_everything_but_resolution(void **state)
 {
@@ -682,6 +700,7 @@ int main(void)
         cmocka_unit_test(a_marked_block_gives_way_when_it_overlaps),
         cmocka_unit_test(vertical_compaction_merges_overlaps),
         cmocka_unit_test(overlapping_downsampled_blocks_are_fenced_or_isolated),
+        cmocka_unit_test(overlaps_that_are_fenced_on_all_sides_are_reported),
         cmocka_unit_test(hints_come_before_everything_but_resolution),
         cmocka_unit_test(a_small_block_under_a_compacted_one_came_late),
         cmocka_unit_test(short_pieces_off_the_grid_are_restarts),
