@@ -15,6 +15,7 @@
  * The varints go in as whole bytes, wherever the stream stands; xorv is that of codes.h. Equal and
  * falling times can be written. spec/tsdb-block.md 3.2 */
 #include <assert.h>
+#include <endian.h>
 
 #include "tsdb/chunk/codecs.h"
 
@@ -185,21 +186,92 @@ out:
 
 static void xor_start(an_chunk_enc *e) { e->win = AN_XOR_WWIN; }
 
-static inline void xor_put_dod(an_bitw *w, int64_t dod)
+/* The stream as it is written here: whole bytes at p, fewer than 8 bits on top of acc. Every code
+ * is stored at once, instead of when a word is full: whether it is cannot be predicted, and that
+ * costs more than the store. 5.4 to 4.3 ns per sample of a counter. */
+typedef struct pen {
+    uint8_t *p;
+    uint64_t acc;
+    unsigned n;
+} pen;
+
+static pen pen_of(const an_bitw *w)
+{
+    pen to = {w->p + w->n / 8, 0, w->n % 8};
+    uint64_t top = w->n == 0 ? 0 : w->acc << (64 - w->n), word = htobe64(top);
+
+    memcpy(w->p, &word, sizeof word);
+    if (to.n > 0) to.acc = top << (w->n - to.n);
+    return to;
+}
+
+static void pen_back(const pen *from, an_bitw *w)
+{
+    w->p = from->p;
+    w->n = from->n;
+    w->acc = from->n == 0 ? 0 : from->acc >> (64 - from->n);
+}
+
+/* The lowest k bits of v, which has no others; k is 1 to 56. */
+static inline void put56(pen *w, uint64_t v, unsigned k)
+{
+    uint64_t word;
+
+    w->acc |= v << (64 - w->n - k);
+    word = htobe64(w->acc);
+    memcpy(w->p, &word, sizeof word);
+    unsigned bytes = (w->n + k) / 8;
+    w->p += bytes;
+    w->acc <<= bytes * 8;
+    w->n = (w->n + k) % 8;
+}
+
+static inline void put64(pen *w, uint64_t v)
+{
+    put56(w, v >> 32, 32);
+    put56(w, v & 0xffffffff, 32);
+}
+
+/* The code of a change of the step; a raw one is written at once, and nothing is left. */
+static inline an_xor_code xor_dod_code(pen *w, int64_t dod)
 {
     uint64_t u = (uint64_t)dod;
 
-    if (dod == 0)
-        an_bitw_put(w, 0, 1);
-    else if (an_fits_bounded(dod, 14))
-        an_bitw_put(w, UINT64_C(2) << 14 | (u & 0x3fff), 16);
-    else if (an_fits_bounded(dod, 17))
-        an_bitw_put(w, UINT64_C(6) << 17 | (u & 0x1ffff), 20);
-    else if (an_fits_bounded(dod, 20))
-        an_bitw_put(w, UINT64_C(14) << 20 | (u & 0xfffff), 24);
-    else {
-        an_bitw_put(w, 15, 4);
-        an_bitw_put(w, u, 64);
+    if (dod == 0) return (an_xor_code){0, 1};
+    if (an_fits_bounded(dod, 14)) return (an_xor_code){UINT64_C(2) << 14 | (u & 0x3fff), 16};
+    if (an_fits_bounded(dod, 17)) return (an_xor_code){UINT64_C(6) << 17 | (u & 0x1ffff), 20};
+    if (an_fits_bounded(dod, 20)) return (an_xor_code){UINT64_C(14) << 20 | (u & 0xfffff), 24};
+    put56(w, 15, 4);
+    put64(w, u);
+    return (an_xor_code){0, 0};
+}
+
+/* A value that changes by d, behind the code of its time: xorv. */
+static inline void put_value(pen *w, uint64_t d, an_xor_wwin *win, an_xor_code code)
+{
+    unsigned lead = (unsigned)__builtin_clzll(d), trail = (unsigned)__builtin_ctzll(d), width;
+
+    if (lead > 31) lead = 31;
+    if (lead >= win->lead && trail >= win->trail) { /* never with 0xff */
+        trail = win->trail;
+        width = 64u - win->lead - trail;
+        code = (an_xor_code){code.bits << 2 | 2, code.n + 2};
+    } else {
+        *win = (an_xor_wwin){(uint8_t)lead, (uint8_t)trail};
+        width = 64 - lead - trail;
+        code = (an_xor_code){(code.bits << 2 | 3) << 11 | lead << 6 | (width & 63), code.n + 13};
+    }
+    d >>= trail;
+    if (width + code.n <= 56) {
+        put56(w, code.bits << width | d, width + code.n);
+        return;
+    }
+    put56(w, code.bits, code.n);
+    if (width > 56) {
+        put56(w, d >> 32, width - 32);
+        put56(w, d & 0xffffffff, 32);
+    } else {
+        put56(w, d, width);
     }
 }
 
@@ -211,33 +283,36 @@ static an_rc xor_floats(an_chunk_enc *e, size_t n, const int64_t *t, const uint6
 
     (void)st; /* an encoding without start timestamps */
     AN_TRY(an_chunk_enc_room(e, FIRST_BITS_MAX + (uint64_t)n * SAMPLE_BITS_MAX, err));
-    an_bitw w = e->w;
     an_xor_wwin win = e->win;
     uint64_t t_delta = e->t_delta, last_v = e->v;
     int64_t last_t = e->t;
 
     for (; i < n && e->n + i < 2; i++) {
         if (e->n + i == 0) {
-            an_bitw_varint(&w, t[i]);
-            an_bitw_put(&w, v[i], 64);
+            an_bitw_varint(&e->w, t[i]);
+            an_bitw_put(&e->w, v[i], 64);
         } else {
             t_delta = (uint64_t)t[i] - (uint64_t)last_t;
-            an_bitw_uvarint(&w, t_delta);
-            an_xorv_put(&w, v[i], last_v, &win);
+            an_bitw_uvarint(&e->w, t_delta);
+            an_xorv_put(&e->w, v[i], last_v, &win);
         }
         last_t = t[i];
         last_v = v[i];
     }
+    pen w = pen_of(&e->w);
     for (; i < n; i++) {
         uint64_t step = (uint64_t)t[i] - (uint64_t)last_t;
 
-        xor_put_dod(&w, (int64_t)(step - t_delta));
-        an_xorv_put(&w, v[i], last_v, &win);
+        an_xor_code dod = xor_dod_code(&w, (int64_t)(step - t_delta));
+        if (v[i] == last_v)
+            put56(&w, dod.bits << 1, dod.n + 1);
+        else
+            put_value(&w, v[i] ^ last_v, &win, dod);
         t_delta = step;
         last_t = t[i];
         last_v = v[i];
     }
-    e->w = w;
+    pen_back(&w, &e->w);
     e->win = win;
     e->t_delta = t_delta;
     e->v = last_v;
