@@ -29,6 +29,23 @@ static an_rc delete_block(an_loop *l, an_ctx *ctx, const an_plan_block *b, an_er
     return AN_OK;
 }
 
+/* A mark of a time that has not come never gets old enough. */
+static void report_future_marks(an_loop *l, const an_view *v)
+{
+    for (size_t i = 0; i < v->n_marked; i++) {
+        const an_plan_block *b = v->marked[i];
+        if (b->deletion_ms <= v->now_ms || b->deletion_ms - v->now_ms <= AN_PLAN_FUTURE_MS)
+            continue;
+        an_outcome o = {.what = AN_DO_REPORT,
+                        .cause = AN_CAUSE_MARK_CORRUPT,
+                        .n = 1,
+                        .blocks = &v->marked[i],
+                        .why = AN_LIT("the time of its deletion mark lies in the future: it never "
+                                      "becomes due before that")};
+        an_loop_outcome(l, l->o.log, AN_LIT(""), &o);
+    }
+}
+
 an_rc an_loop_clean_marked(an_loop *l, an_ctx *ctx, an_arena *a, const an_view *v, bool *changed,
                            an_err *err)
 {
@@ -36,6 +53,7 @@ an_rc an_loop_clean_marked(an_loop *l, an_ctx *ctx, an_arena *a, const an_view *
     an_outcomes list = {0};
 
     AN_LOG(l->o.log, AN_LOG_INFO, "started cleaning of blocks marked for deletion");
+    report_future_marks(l, v);
     an_clean_marked(a, v->marked, v->n_marked, v->all, v->n_all, &l->o.retention,
                     l->o.delete_delay_ms, v->now_ms, &list);
     for (size_t i = 0; i < list.n; i++) {
@@ -67,6 +85,8 @@ static an_rc write_marks(an_loop *l, an_ctx *ctx, const an_outcomes *list, const
             an_loop_outcome(l, l->o.log, AN_LIT(""), o);
             continue;
         }
+        /* Two blocks of the same sources hint at two compactors. */
+        if (o->cause == AN_CAUSE_OVERLAP_TWIN) an_loop_outcome(l, l->o.log, AN_LIT(""), o);
         for (size_t k = 0; k < o->n; k++) {
             char id[AN_ULID_TEXT + 1];
             AN_TRY(an_ctx_check(ctx, err));
@@ -104,8 +124,8 @@ an_rc an_loop_retention(an_loop *l, an_ctx *ctx, an_arena *a, const an_view *v, 
     return rc;
 }
 
-static an_rc one_partial(an_loop *l, an_ctx *ctx, const an_partial *p, int64_t now_ms,
-                         bool *look_again, an_err *err)
+static an_rc one_partial(an_loop *l, an_ctx *ctx, const an_partial *p, bool only_marks,
+                         int64_t now_ms, bool *look_again, an_err *err)
 {
     an_rc rc = AN_OK;
     char id[AN_ULID_TEXT + 1];
@@ -117,10 +137,15 @@ static an_rc one_partial(an_loop *l, an_ctx *ctx, const an_partial *p, int64_t n
 
     an_buf_init(&why, 4096, NULL);
     an_ulid_format(p->id, id);
-    switch (an_clean_partial(p, now_ms, &cause, &why)) {
-    case AN_PARTIAL_WAIT:
-        AN_LOG(l->o.log, AN_LOG_DEBUG, "partially uploaded block is too fresh to be judged",
-               AN_STR("block", id), AN_TEXT("why", an_buf_slice(&why)));
+    an_partial_fate fate = an_clean_partial(p, now_ms, &cause, &why);
+    if (only_marks) cause = AN_CAUSE_MARK_CORRUPT; /* it marks nothing */
+    switch (fate) {
+    case AN_PARTIAL_WAIT: /* an upload under way looks like this, too: no warning */
+        if (an_troubles_first(l->troubles, cause, p->id)) {
+            AN_LOG(l->o.log, AN_LOG_INFO, "finding", AN_STR("cause", an_cause_name(cause)),
+                   AN_STR("block", id), AN_STR("action", "wait"),
+                   AN_TEXT("err", an_buf_slice(&why)));
+        }
         break;
     case AN_PARTIAL_CONFIRM:
         *look_again = true;
@@ -132,6 +157,11 @@ static an_rc one_partial(an_loop *l, an_ctx *ctx, const an_partial *p, int64_t n
         break;
     }
     case AN_PARTIAL_DELETE:
+        if (an_troubles_first(l->troubles, cause, p->id)) {
+            AN_LOG(l->o.log, AN_LOG_INFO, "finding", AN_STR("cause", an_cause_name(cause)),
+                   AN_STR("block", id), AN_STR("action", "delete"),
+                   AN_TEXT("err", an_buf_slice(&why)));
+        }
         AN_LOG(l->o.log, AN_LOG_INFO, "found partially uploaded block; deleting",
                AN_STR("block", id), AN_STR("thresholdAge", "48h0m0s"),
                AN_TEXT("why", an_buf_slice(&why)));
@@ -152,7 +182,7 @@ an_rc an_loop_partials(an_loop *l, an_ctx *ctx, const an_view *v, bool *look_aga
 
     for (size_t i = 0; i < v->n_partials; i++) {
         AN_TRY(an_ctx_check(ctx, err));
-        AN_TRY(one_partial(l, ctx, &v->partials[i], v->now_ms, look_again, err));
+        AN_TRY(one_partial(l, ctx, &v->partials[i], v->only_marks[i], v->now_ms, look_again, err));
     }
 out:
     return rc;

@@ -197,7 +197,7 @@ static void report_inputs(run *r, const an_outcome *o, const an_job_result *res)
                                     "--debug.accept-malformed-index asks",
                                     s->ooo_labels));
         }
-        if (s->stats_differ) {
+        if (s->stats_differ && res->outcome != AN_JOB_EMPTY) {
             finding(r, AN_CAUSE_CHUNK_COUNT, o->blocks[i],
                     an_arena_printf(r->work,
                                     "its chunks hold %" PRIu64 " samples, meta.json says %" PRIu64
@@ -218,6 +218,12 @@ static an_rc after_empty(run *r, const an_outcome *o, const an_job_result *res, 
     for (size_t i = 0; i < o->n; i++) {
         const an_view_block *b = an_view_block_of(o->blocks[i]);
         if (res->sources == NULL || res->sources[i].samples == 0) {
+            if (b->plan.meta->stats.samples > 0) {
+                finding(r, AN_CAUSE_EMPTY_LOOP, &b->plan,
+                        an_arena_printf(r->work,
+                                        "meta.json says %" PRIu64 " samples, but there is none",
+                                        b->plan.meta->stats.samples));
+            }
             an_troubles_judge(
                 r->l->troubles,
                 &(an_verdict){.id = b->plan.id, .data = b->data, .samples = AN_SAMPLES_NONE});
@@ -457,6 +463,7 @@ static step plan_and_execute(run *r, bool *changed, an_err *err)
     for (size_t i = 0; i < list.n; i++) {
         const an_outcome *o = &list.v[i];
         if (o->what == AN_DO_MARK) {
+            if (o->cause != AN_CAUSE_NONE) an_loop_outcome(r->l, &r->log, r->labels, o);
             if (write_marks(r, o, err) != AN_OK) {
                 stop_group(r, o, err);
                 return STEP_DONE;

@@ -9,7 +9,7 @@
 
 /* A pass that changes the bucket is followed by another one. An iteration that never ends is a
  * defect of ours: the groups have limits of their own. */
-enum { PASSES_MAX = 10000 };
+enum { PASSES_MAX = 10000, CLOCK_SKEW_S = 60 };
 
 int64_t an_loop_now_ms(const an_loop *l) { return l->o.now_ns(l->o.now_arg) / AN_MS; }
 
@@ -102,6 +102,22 @@ static an_filter_opts filters_now(const an_loop *l, int64_t now_ms)
     return f;
 }
 
+/* A block that says it was uploaded in the future: the clock of its producer, or ours, is wrong. */
+static void report_clocks(an_loop *l, const an_view *v)
+{
+    for (size_t i = 0; i < v->n_fresh; i++) {
+        int64_t uploaded = v->fresh[i]->meta->thanos.upload_time.sec;
+        if (uploaded - v->now_ms / 1000 < CLOCK_SKEW_S) continue;
+        an_outcome o = {.what = AN_DO_REPORT,
+                        .cause = AN_CAUSE_CLOCK_SKEW,
+                        .n = 1,
+                        .blocks = &v->fresh[i],
+                        .why = AN_LIT("upload_time lies in the future: a clock is wrong; the block "
+                                      "is held back until then")};
+        an_loop_outcome(l, l->o.log, AN_LIT(""), &o);
+    }
+}
+
 /* What the sync alone can tell: blocks that are kept out, and findings. */
 static void report_sync(an_loop *l, const an_view *v)
 {
@@ -111,6 +127,7 @@ static void report_sync(an_loop *l, const an_view *v)
         AN_LOG(l->o.log, AN_LOG_WARN, "the cache of block metadata cannot be used, ignoring",
                AN_ERR(note));
     }
+    report_clocks(l, v);
     for (size_t i = 0; i < v->n_unjudged; i++) an_loop_unjudged(l, v, v->unjudged[i]);
     for (size_t i = 0; i < v->n_findings; i++) {
         const an_finding *f = &v->findings[i];

@@ -85,6 +85,14 @@ static void fill_filter(const an_state_block *s, an_filter_block *out)
     for (int k = 0; k < AN_MARK__COUNT; k++) out->marks[k] = readable(s, (an_mark_kind)k);
 }
 
+static bool has_only_marks(const an_state_block *s)
+{
+    size_t n = 0;
+
+    for (int k = 0; k < AN_MARK__COUNT; k++) n += s->seen.has_mark[k];
+    return n > 0 && n == s->seen.n_objects;
+}
+
 static void add_partial(const an_state_block *s, an_partial *out)
 {
     const an_mark *m = readable(s, AN_MARK_DELETION);
@@ -112,6 +120,7 @@ static void sort_out(an_arena *a, const an_snapshot *snap, an_troubles *t, sorti
     s->blocks = an_arena_alloc(a, (snap->n + 1) * sizeof *s->blocks);
     s->filters = an_arena_alloc(a, (snap->n + 1) * sizeof *s->filters);
     v->partials = an_arena_alloc(a, (snap->n + 1) * sizeof *v->partials);
+    v->only_marks = an_arena_alloc(a, (snap->n + 1) * sizeof *v->only_marks);
     v->unjudged = an_arena_alloc(a, (snap->n + 1) * sizeof *v->unjudged);
     for (size_t i = 0; i < snap->n; i++) {
         const an_state_block *b = &snap->blocks[i];
@@ -120,6 +129,7 @@ static void sort_out(an_arena *a, const an_snapshot *snap, an_troubles *t, sorti
             fill_filter(b, &s->filters[s->n++]);
         }
         if (b->kind == AN_BLOCK_PARTIAL || b->kind == AN_BLOCK_CORRUPT) {
+            v->only_marks[v->n_partials] = has_only_marks(b);
             add_partial(b, &v->partials[v->n_partials++]);
         }
         bool mark_unreadable = false;
@@ -136,6 +146,7 @@ static void collect(an_arena *a, sorting *s, an_view *v)
 {
     v->loaded = an_arena_alloc(a, (s->n + 1) * sizeof *v->loaded);
     v->marked = an_arena_alloc(a, (s->n + 1) * sizeof *v->marked);
+    v->fresh = an_arena_alloc(a, (s->n + 1) * sizeof *v->fresh);
     v->all = an_arena_alloc(a, (s->n + 1) * sizeof *v->all);
     v->covered = an_arena_alloc(a, (s->n + 1) * sizeof *v->covered);
     for (size_t i = 0; i < s->n; i++) {
@@ -144,6 +155,7 @@ static void collect(an_arena *a, sorting *s, an_view *v)
         b->meta = f->meta; /* without replica labels */
         v->all[v->n_all++] = b;
         if (f->state == AN_SYNCED_LOADED) v->loaded[v->n_loaded++] = b;
+        if (f->state == AN_SYNCED_TOO_FRESH) v->fresh[v->n_fresh++] = b;
         if (f->state == AN_SYNCED_DUPLICATE) {
             v->covered[v->n_covered++] = (an_covered){b, &s->blocks[f->by - s->filters].plan};
         }

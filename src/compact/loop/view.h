@@ -34,10 +34,13 @@ typedef struct an_view {
     an_covered *covered;
     size_t n_marked;
     const an_plan_block **marked; /* with a deletion mark that is this instance's business */
+    size_t n_fresh;
+    const an_plan_block **fresh; /* held back by the consistency delay */
     size_t n_all;
     const an_plan_block **all; /* every block whose meta.json could be read */
     size_t n_partials;
     an_partial *partials;
+    bool *only_marks;  /* per partial: nothing but marks lies there */
     size_t n_unjudged; /* corrupt, foreign, unreadable */
     const an_state_block **unjudged;
     size_t n_findings; /* of the sync */
