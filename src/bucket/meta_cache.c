@@ -82,7 +82,8 @@ static an_rc decode(an_slice bytes, uint64_t at, an_cache_record *r, an_slice *d
     if (an_crc32c(payload) != crc) return damaged(at, "a wrong checksum", err);
     c = an_cursor_of(payload);
     *r = (an_cache_record){.what = an_cursor_u8(&c), .at = at};
-    memcpy(r->id.b, an_cursor_take(&c, sizeof r->id.b).p, sizeof r->id.b);
+    an_slice id = an_cursor_take(&c, sizeof r->id.b);
+    if (id.n == sizeof r->id.b) memcpy(r->id.b, id.p, id.n);
     r->version.size = an_cursor_be64(&c);
     r->version.etag = an_cursor_be64(&c);
     r->version.mtime_ms = (int64_t)an_cursor_be64(&c);
@@ -274,7 +275,7 @@ an_rc an_meta_cache_read(an_meta_cache *c, an_arena *a, const an_cache_record *r
 {
     an_rc rc = AN_OK;
     size_t n = (size_t)HEAD + FIXED + r->n;
-    an_cache_record now;
+    an_cache_record now = {0};
 
     AN_TRY(an_meta_cache_flush(c, err));
     uint8_t *p = an_arena_try(a, n, 1);
@@ -349,7 +350,7 @@ an_rc an_meta_cache_rewrite(an_meta_cache *c, an_cache_record *const *live, size
     AN_TRY(begin_anew(new, err));
     for (size_t i = 0; i < n; i++) {
         an_cache_record r = *live[i];
-        an_slice doc;
+        an_slice doc = {NULL, 0};
         an_arena_reset(work);
         AN_TRY(an_meta_cache_read(c, work, live[i], &doc, err));
         AN_TRY(an_meta_cache_add(new, &r, doc, err));

@@ -243,7 +243,8 @@ static void flush_cache(syncing *y)
 
     if (s->cache == NULL) return;
     an_rc rc = an_meta_cache_flush(s->cache, &err);
-    an_cache_record **v = calloc(s->n * AN_CACHE_WHATS + 1, sizeof(an_cache_record *));
+    an_cache_record **v =
+        (an_cache_record **)calloc(s->n * AN_CACHE_WHATS + 1, sizeof(an_cache_record *));
     an_assert(v != NULL);
     for (size_t i = 0; i < s->n; i++) {
         for (unsigned what = 0; what < AN_CACHE_WHATS; what++) {
@@ -256,7 +257,7 @@ static void flush_cache(syncing *y)
     uint64_t all = an_meta_cache_bytes(s->cache);
     if (rc == AN_OK && all > REWRITE_MIN && all / 2 > live)
         rc = an_meta_cache_rewrite(s->cache, v, n, &err);
-    free(v);
+    free((void *)v);
     if (rc != AN_OK) give_up_cache(y, &err);
 }
 
@@ -672,7 +673,7 @@ static void clear_waste(an_state *s)
 
     if (s->wasted < WASTE_MIN || s->wasted < an_arena_bytes(s->gen->arena) / 2) return;
     generation *g = generation_new(s->budget);
-    const void **moved = calloc(s->n * AN_CACHE_WHATS + 1, sizeof *moved);
+    const void **moved = (const void **)calloc(s->n * AN_CACHE_WHATS + 1, sizeof *moved);
     an_assert(moved != NULL);
     for (size_t i = 0; i < s->n && ok; i++) {
         for (unsigned what = 0; what < AN_CACHE_WHATS && ok; what++) {
@@ -687,7 +688,7 @@ static void clear_waste(an_state *s)
         an_doc *d = doc_of(&s->entries[i / AN_CACHE_WHATS], (unsigned)(i % AN_CACHE_WHATS));
         if (d != NULL) d->parsed = moved[i];
     }
-    free(moved);
+    free((void *)moved);
     if (!ok) { /* not now */
         generation_unref(g);
         return;

@@ -170,10 +170,10 @@ static an_rc mem_put(an_bucket *b, an_ctx *ctx, an_slice key, an_slice body, int
     } else {
         if (m->n == m->cap) {
             m->cap = m->cap == 0 ? 16 : m->cap * 2;
-            m->v = reallocarray(m->v, m->cap, sizeof(mem_object *));
+            m->v = (mem_object **)reallocarray((void *)m->v, m->cap, sizeof(mem_object *));
             an_assert(m->v != NULL);
         }
-        memmove(m->v + i + 1, m->v + i, (m->n - i) * sizeof(mem_object *));
+        for (size_t k = m->n; k > i; k--) m->v[k] = m->v[k - 1];
         m->v[i] = o;
         m->n++;
     }
@@ -195,7 +195,7 @@ static an_rc mem_del(an_bucket *b, an_ctx *ctx, an_slice key, an_err *err)
     if (is) {
         old = m->v[i];
         m->n--;
-        memmove(m->v + i, m->v + i + 1, (m->n - i) * sizeof(mem_object *));
+        for (size_t k = i; k < m->n; k++) m->v[k] = m->v[k + 1];
     }
     unlock(m);
     object_free(old);
@@ -271,7 +271,7 @@ static void mem_free(an_bucket *b)
     mem_bucket *m = (mem_bucket *)b;
 
     for (size_t i = 0; i < m->n; i++) object_free(m->v[i]);
-    free(m->v);
+    free((void *)m->v);
     an_assert(pthread_mutex_destroy(&m->mu) == 0);
     free(m);
 }

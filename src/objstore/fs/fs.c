@@ -131,13 +131,13 @@ static an_rc absolute(const char *dir, char **out, an_err *err)
 {
     an_rc rc = AN_OK;
     an_buf b;
-    char *cwd = NULL;
+    char cwd[PATH_MAX];
     an_slice from[2] = {{NULL, 0}, an_slice_str(dir)};
 
     an_buf_init(&b, PATH_MAX, NULL);
     if (dir[0] != '/') {
-        cwd = getcwd(NULL, 0);
-        AN_CHECK(cwd != NULL, err, AN_EIO, "no working directory: %s", strerrordesc_np(errno));
+        AN_CHECK(getcwd(cwd, sizeof cwd) != NULL, err, AN_EIO, "no working directory: %s",
+                 strerrordesc_np(errno));
         from[0] = an_slice_str(cwd);
     }
     for (size_t k = 0; k < 2; k++) {
@@ -147,7 +147,8 @@ static an_rc absolute(const char *dir, char **out, an_err *err)
             start = i + 1;
             if (part.n == 0 || an_slice_eq(part, AN_LIT("."))) continue;
             if (an_slice_eq(part, AN_LIT(".."))) {
-                while (b.n > 0 && b.p[--b.n] != '/') {}
+                while (b.n > 0 && b.p[b.n - 1] != '/') b.n--;
+                if (b.n > 0) b.n--;
                 continue;
             }
             an_buf_u8(&b, '/');
@@ -160,7 +161,6 @@ static an_rc absolute(const char *dir, char **out, an_err *err)
     *out = (char *)b.p;
     b = (an_buf){0};
 out:
-    free(cwd);
     an_buf_deinit(&b);
     return rc;
 }

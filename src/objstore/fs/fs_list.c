@@ -140,7 +140,7 @@ static an_rc read_names(lister *l, int fd, folder *f)
     for (;;) {
         if (++l->seen % LOOK_AT_CTX == 0) AN_TRY(an_ctx_check(l->ctx, l->err));
         errno = 0;
-        const struct dirent *e = readdir(d);
+        const struct dirent *e = readdir(d); // NOLINT(concurrency-mt-unsafe): own stream
         if (e == NULL && errno != 0) {
             rc = at_subtree(l, an_fs_fail(l->fs, errno, "list", here(l), l->err));
             goto out;

@@ -158,6 +158,7 @@ out:
 
 static an_rc sync_folder(an_fs *fs, int fd, an_slice path, an_err *err)
 {
+    an_assert(fd >= 0);
     if (fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP)
         return AN_OK; /* not every file system can sync folders; then there is nothing to wait for
                        */

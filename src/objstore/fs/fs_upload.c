@@ -63,7 +63,7 @@ static void name_tmp(an_fs *fs, an_slice key, const char *nonce, size_t nonce_n,
 
     for (size_t i = 0; i < n; i++) {
         uint8_t c = key.p[key.n - n + i];
-        tail[i] = c == '/' ? '_' : (char)c;
+        tail[i] = (char)(c == '/' ? (uint8_t)'_' : c);
     }
     tail[n] = '\0';
     uint64_t serial = atomic_fetch_add(&fs->serial, 1);
@@ -373,7 +373,7 @@ an_rc an_fs_sweep(an_bucket *b, an_ctx *ctx, int64_t before_ms, uint64_t *n, an_
         struct stat st;
         an_object o;
         errno = 0;
-        const struct dirent *e = readdir(d);
+        const struct dirent *e = readdir(d); // NOLINT(concurrency-mt-unsafe): own stream
         if (e == NULL && errno != 0) {
             rc = an_fs_fail(fs, errno, "list", tmp, err);
             break;

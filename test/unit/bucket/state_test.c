@@ -305,6 +305,7 @@ static void a_file_cut_at_any_byte_is_used_up_to_there_and_a_flipped_bit_drops_i
         memcpy(bad, own, good.n);
         bool cut = n < good.n;
         if (!cut) bad[n - good.n] ^= (uint8_t)(1 << n % 8);
+        assert_int_equal(unlink(e.cache), 0); /* a new file: truncating one makes ext4 flush it */
         tmpdir_write(&e.dir, "metas", bad, cut ? n : good.n);
         restart(&e);
         an_snapshot *snap = sync_now(&e);
@@ -430,13 +431,13 @@ static void memory_of_documents_that_are_gone_is_given_back(void **state)
     pad[sizeof pad - 1] = '\0';
     for (unsigned i = 0; i < 50; i++) block_make(e.mem, i);
     an_snapshot *snap = NULL;
-    for (unsigned i = 0; i < 1000; i++) {
+    for (unsigned i = 0; i < 400; i++) {
         pad[i % 1000]++;
         block_mark(e.mem, 2, AN_MARK_NO_COMPACT, pad);
         resync(&e, &snap);
         if (an_budget_used(budget) > top) top = an_budget_used(budget);
     }
-    assert_true(top < 16 << 20); /* 60 MB went through */
+    assert_true(top < 14 << 20); /* 24 MB went through */
     for (unsigned i = 0; i < 50; i++) assert_int_equal(at(snap, i)->meta->compaction.level, 1);
     an_snapshot_free(snap);
     an_state_free(e.s);
