@@ -161,12 +161,6 @@ void an_jsonw_uint(an_jsonw *w, uint64_t v)
     an_buf_printf(w->out, "%llu", (unsigned long long)v);
 }
 
-void an_jsonw_float(an_jsonw *w, double v)
-{
-    place(w);
-    an_json_float64_text(w->out, v);
-}
-
 void an_jsonw_bool(an_jsonw *w, bool v)
 {
     place(w);

@@ -45,7 +45,6 @@ void an_jsonw_string(an_jsonw *w, an_slice s);
 void an_jsonw_cstr(an_jsonw *w, const char *s);
 void an_jsonw_int(an_jsonw *w, int64_t v);
 void an_jsonw_uint(an_jsonw *w, uint64_t v);
-void an_jsonw_float(an_jsonw *w, double v);
 void an_jsonw_bool(an_jsonw *w, bool v);
 void an_jsonw_null(an_jsonw *w);
 /* A value that is compact JSON already (checked by whoever made it), laid out as the rest. */

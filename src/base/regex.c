@@ -16,7 +16,6 @@
 
 struct an_regex {
     an_arena *a; /* everything below, and this */
-    an_slice pattern;
     an_re_tree tree;
     an_re_prog prog;
 };
@@ -39,7 +38,6 @@ an_rc an_regex_compile(an_slice pattern, an_regex **out, an_err *err)
     an_buf_str(&text, ")$");
     an_slice whole = an_arena_try_dup(a, an_buf_slice(&text));
     AN_CHECK(!text.failed && whole.p != NULL, err, AN_ELIMIT, "regexp: no memory");
-    re->pattern = an_slice_of(whole.p + 5, pattern.n);
     AN_TRY(an_re_parse(a, whole, &re->tree, err));
     AN_CHECK(re->tree.n_groups <= AN_REGEX_GROUPS_MAX, err, AN_ELIMIT,
              "regexp: %zu groups, more than %d", re->tree.n_groups, AN_REGEX_GROUPS_MAX);
@@ -58,9 +56,6 @@ void an_regex_free(an_regex *re)
     an_re_prog_deinit(&re->prog);
     an_arena_free(re->a);
 }
-
-an_slice an_regex_pattern(const an_regex *re) { return re->pattern; }
-size_t an_regex_groups(const an_regex *re) { return re->tree.n_groups; }
 
 /* ---- Matching ---- */
 

@@ -28,9 +28,7 @@ enum {
 /* AN_EINVALID with the reason when Go refuses the pattern; AN_ELIMIT when it is too large for us.
  */
 AN_MUST_CHECK an_rc an_regex_compile(an_slice pattern, an_regex **out, an_err *err);
-void an_regex_free(an_regex *re);              /* NULL is fine */
-an_slice an_regex_pattern(const an_regex *re); /* as given, without the anchors */
-size_t an_regex_groups(const an_regex *re);    /* without group 0 */
+void an_regex_free(an_regex *re); /* NULL is fine */
 
 /* Whether the whole subject matches. AN_ELIMIT: the memory this needs is over a fixed maximum. */
 AN_MUST_CHECK an_rc an_regex_matches(const an_regex *re, an_slice subject, bool *yes, an_err *err);
@@ -39,7 +37,7 @@ AN_MUST_CHECK an_rc an_regex_matches(const an_regex *re, an_slice subject, bool 
  * bytes of the subject. v lives in the arena. */
 typedef struct an_regex_match {
     bool matched;
-    size_t n; /* 1 + an_regex_groups(re), 0 without a match */
+    size_t n; /* 1 + the groups of the pattern, 0 without a match */
     struct {
         size_t start, end;
     } *v;

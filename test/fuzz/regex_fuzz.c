@@ -32,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (an_regex_matches(re, s, &yes, &err) == AN_OK &&
         an_regex_find(re, a, s, &m, &err) == AN_OK) {
         an_assert(m.matched == yes);
-        an_assert(m.n == (yes ? 1 + an_regex_groups(re) : 0));
+        an_assert((m.n > 0) == yes);
         for (size_t i = 0; i < m.n; i++) {
             bool unset = m.v[i].start == SIZE_MAX;
             an_assert(unset ? i > 0 && m.v[i].end == SIZE_MAX
