@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* base/arena.h: memory that dies together.
  *
  * One arena belongs to one unit of work (sync, plan, job, batch, request) and one thread. Reset

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* base/budget.h: the one hard limit on large memory.
  *
  * A budget counts bytes; it owns none. A job reserves its whole need once, at admission, and waits

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* base/buf.h: a growing byte buffer with a maximum from birth.
  *
  * Appending past the maximum (or past the budget) sets `failed` and keeps what was there; a writer

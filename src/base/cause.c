@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "base/cause.h"
 
 const char *an_cause_name(an_cause c)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* base/cause.h: why something is wrong, as a stable id. The id is what metrics, findings and
  * isolation speak of; whoever meets the defect first (a reader, the planner, a provider) puts it
  * into the an_err, and everybody above carries it unchanged. Names: spec/halts.md 1.0. */

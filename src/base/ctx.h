@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* base/ctx.h: what every call that can block is handed: cancellation and a deadline.
  *
  * A child is cancelled with its parent. Cancelling is a flag that waiting loops look at ten times a

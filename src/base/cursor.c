@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "base/cursor.h"
 
 uint8_t an_cursor_u8(an_cursor *c)

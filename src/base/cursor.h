@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* base/cursor.h: the only way bytes from outside are read. A read past the end returns zero,
  * sets `bad` and stays bad: a decoder reads a whole record and asks once. Big-endian throughout. */
 #pragma once

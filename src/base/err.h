@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* base/err.h: one error, made once, where it is known, carried up unchanged.
  * The class (an_rc) decides what the program does; the text is for people and is never parsed.
  * What code needs to know stands in fields: cause, block, object, offset, expected, found.

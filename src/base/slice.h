@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* base/slice.h: borrowed bytes and the order Go gives to strings.
  *
  * A slice owns nothing and is not NUL-terminated; it may hold any byte. */

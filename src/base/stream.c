@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "base/stream.h"
 
 static an_rc mem_at(void *arg, uint64_t off, size_t min, size_t max, an_slice *out, an_err *err)

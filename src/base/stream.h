@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* base/stream.h: the two function tables by which a format is handed bytes without knowing where
  * they come from or go to: a window over a bucket object, an upload, a file, memory in a test. */
 #pragma once

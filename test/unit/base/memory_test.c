@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Arena, buffer, budget and cursor: the limits they promise. */
 #include "base/arena.h"
 #include "base/buf.h"
