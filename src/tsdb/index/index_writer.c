@@ -289,7 +289,7 @@ static size_t uvarint_len(uint64_t v)
 static size_t chunks_size(const an_chunk_meta *c, size_t n)
 {
     enum { CHUNK_MAX = 30, GUESSED = 128 };
-    size_t size = 2 * CHUNK_MAX;
+    size_t size = (size_t)2 * CHUNK_MAX;
 
     if (n <= GUESSED) return n * CHUNK_MAX;
     for (size_t i = 1; i < n; i++) {
