@@ -29,25 +29,22 @@ static an_batch_task *last_task(an_batch *b)
     return &v[n - 1];
 }
 
-an_rc an_batch_init(an_batch *b, size_t limit, const an_block_reader *const *inputs,
-                    size_t n_inputs, const an_fold *fold, an_budget *budget, an_err *err)
+an_rc an_batch_init(an_batch *b, const an_batch_opts *opts, an_err *err)
 {
     an_rc rc = AN_OK;
     an_buf *all[] = {&b->in,      &b->frames, &b->metas,      &b->tasks,    &b->labels,
                      &b->members, &b->cuts,   &b->out.frames, &b->out.metas};
 
     memset(b, 0, sizeof *b);
-    b->limit = limit;
-    b->inputs = inputs;
-    b->n_inputs = n_inputs;
-    b->fold = fold;
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) an_buf_init(all[i], HUGE_MAX, budget);
-    b->scratch = an_arena_new(budget);
+    b->o = *opts;
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        an_buf_init(all[i], HUGE_MAX, opts->budget);
+    b->scratch = an_arena_new(opts->budget);
     b->decoder = calloc(1, sizeof *b->decoder);
-    b->input_samples = calloc(n_inputs + 1, sizeof *b->input_samples);
+    b->input_samples = calloc(opts->n_inputs + 1, sizeof *b->input_samples);
     an_assert(b->decoder != NULL && b->input_samples != NULL);
-    AN_CHECK(an_buf_reserve(&b->in, limit), err, AN_ELIMIT, "no memory for a batch of %zu bytes",
-             limit);
+    AN_CHECK(an_buf_reserve(&b->in, opts->limit), err, AN_ELIMIT,
+             "no memory for a batch of %zu bytes", opts->limit);
 out:
     if (rc != AN_OK) an_batch_deinit(b);
     return rc;
@@ -73,7 +70,7 @@ static void forget_results(an_batch *b)
     b->counts = (an_sample_counts){0};
     b->n_chunks = b->n_series = 0;
     b->rc = AN_OK;
-    memset(b->input_samples, 0, b->n_inputs * sizeof *b->input_samples);
+    memset(b->input_samples, 0, b->o.n_inputs * sizeof *b->input_samples);
 }
 
 void an_batch_reset(an_batch *b)
@@ -83,8 +80,8 @@ void an_batch_reset(an_batch *b)
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) an_buf_clear(all[i]);
     forget_results(b);
     /* What has grown for one long series goes back to the budget; others wait for it. */
-    if (b->in.cap > 2 * b->limit) an_buf_deinit(&b->in);
-    if (b->out.frames.cap > 2 * b->limit) an_buf_deinit(&b->out.frames);
+    if (b->in.cap > 2 * b->o.limit) an_buf_deinit(&b->in);
+    if (b->out.frames.cap > 2 * b->o.limit) an_buf_deinit(&b->out.frames);
 }
 
 an_batch_mark an_batch_mark_of(const an_batch *b)
@@ -115,7 +112,7 @@ bool an_batch_empty(const an_batch *b) { return b->tasks.n == 0; }
 /* Labels and records count, too: series of one small chunk each must not pile up without end. */
 bool an_batch_full(const an_batch *b)
 {
-    return b->in.n + b->frames.n + b->metas.n + b->tasks.n + b->labels.n >= b->limit;
+    return b->in.n + b->frames.n + b->metas.n + b->tasks.n + b->labels.n >= b->o.limit;
 }
 
 static an_rc no_memory(an_batch *b, an_err *err)
@@ -127,7 +124,7 @@ static an_rc no_memory(an_batch *b, an_err *err)
         rc = AN_FAIL(err, AN_ELIMIT,
                      "no memory for the chunks of a series: a batch holds %zu bytes in %zu chunks, "
                      "its share is %zu",
-                     b->in.n, n_frames(b), b->limit);
+                     b->in.n, n_frames(b), b->o.limit);
     }
     return rc;
 }
@@ -203,7 +200,7 @@ static size_t take_run(an_batch *b, size_t input, an_slice v, const an_chunk_met
     while (k < n && m[k].ref == m[0].ref + end) {
         size_t len = whole_frame(v.p + end, v.n - end);
         if (len == 0) break;
-        if (!whole && b->in.n + end + len > b->limit) break;
+        if (!whole && b->in.n + end + len > b->o.limit) break;
         record(b, input, &m[k], len, b->in.n + end);
         end += len;
         k++;
@@ -223,7 +220,7 @@ static an_rc take_one(an_batch *b, size_t input, an_chunk_reader *c, const an_ch
     *taken = false;
     AN_TRY(an_frame_measure(c, m->ref, &s, err));
     size_t body = (size_t)s.total - s.head, n_head = an_put_uvarint(head, s.data);
-    if (!whole && b->in.n > 0 && b->in.n + n_head + body > b->limit) goto out;
+    if (!whole && b->in.n > 0 && b->in.n + n_head + body > b->o.limit) goto out;
     if (!an_buf_reserve(&b->in, n_head + body)) {
         AN_TRY(an_frame_check_long(c, m->ref, &s, err));
         rc = AN_FAIL(err, AN_ELIMIT, "no memory for a chunk of %llu bytes",
@@ -269,7 +266,7 @@ static an_rc check_frame(an_batch *b, size_t i, an_frame_info *info)
 {
     const an_batch_frame *f = &frames_of(b)[i];
     an_slice frame = an_slice_of(b->in.p + metas_of(b)[i].ref, f->len);
-    const an_block_reader *block = b->inputs[f->input];
+    const an_block_reader *block = b->o.inputs[f->input];
 
     an_rc rc = an_frame_check(frame, block, b->decoder, info, &b->err);
     if (rc != AN_OK) {
@@ -292,17 +289,17 @@ static an_rc build_task(an_batch *b, const an_batch_task *t, an_task *out)
         return AN_FAIL(&b->err, AN_ELIMIT, "no memory to merge %zu chunks", t->n_frames);
     for (size_t j = 0; j < t->n_members; j++) {
         const an_batch_member *m = &members_of(b)[t->member + j];
-        const an_interval *cuts = (const an_interval *)(const void *)b->cuts.p + m->cut;
+        const an_interval *cuts = (const an_interval *)(const void *)b->cuts.p; /* may be NULL */
         an_task_chunk *v = chunks + (m->frame - t->frame);
         an_intervals *in = &members[j].cuts;
 
         members[j].input = m->input;
-        members[j].block = b->inputs[m->input]->id;
+        members[j].block = b->o.inputs[m->input]->id;
         members[j].n_chunks = m->n_frames;
         members[j].chunks = v;
         in->n = m->n_cuts;
         in->v = an_arena_alloc(b->scratch, (m->n_cuts + 1) * sizeof *cuts);
-        if (m->n_cuts > 0) memcpy(in->v, cuts, m->n_cuts * sizeof *cuts);
+        if (m->n_cuts > 0) memcpy(in->v, cuts + m->cut, m->n_cuts * sizeof *cuts);
         for (size_t i = 0; i < m->n_frames; i++) {
             size_t f = m->frame + i;
             an_frame_info info;
@@ -318,7 +315,7 @@ static an_rc build_task(an_batch *b, const an_batch_task *t, an_task *out)
             v[i].cut = an_intervals_overlap(*in, (an_interval){v[i].mint, v[i].maxt});
         }
     }
-    *out = (an_task){b->inputs[0]->meta->thanos.resolution, t->n_members, members};
+    *out = (an_task){b->o.inputs[0]->meta->thanos.resolution, t->n_members, members};
     return AN_OK;
 }
 
@@ -343,15 +340,55 @@ static an_rc locate(const an_batch *b, an_err *err)
 {
     uint64_t ref = (uint64_t)err->offset;
 
-    for (size_t i = 0; i < b->n_inputs && err->offset >= 0; i++) {
-        if (strcmp(b->inputs[i]->id, err->block) != 0) continue;
+    for (size_t i = 0; i < b->o.n_inputs && err->offset >= 0; i++) {
+        if (strcmp(b->o.inputs[i]->id, err->block) != 0) continue;
         err->offset = -1;
-        (void)an_block_reader_chunk_err(b->inputs[i], ref, err);
+        (void)an_block_reader_chunk_err(b->o.inputs[i], ref, err);
         if (err->rc == AN_ECORRUPT && err->cause == AN_CAUSE_NONE)
             (void)an_err_cause(err, AN_CAUSE_CHUNK_COUNT);
         break;
     }
     return err->rc;
+}
+
+/* The chunk whose samples lie outside of its block, although its index says otherwise. */
+static an_rc find_stray(an_batch *b, const an_task *task)
+{
+    for (size_t j = 0; j < task->n_members; j++) {
+        const an_task_member *m = &task->members[j];
+        const an_block_reader *block = b->o.inputs[m->input];
+        for (size_t i = 0; i < m->n_chunks; i++) {
+            const an_chunk_codec *codec = an_chunk_codec_of(m->chunks[i].encoding);
+            an_chunk_info info;
+            an_err ignored;
+            if (codec == NULL ||
+                an_chunk_validate(b->decoder, codec, m->chunks[i].data, &info, &ignored) != AN_OK)
+                continue;
+            if (info.n == 0 || (info.min_t >= block->meta->mint && info.max_t <= block->meta->maxt))
+                continue;
+            (void)AN_FAIL(&b->err, AN_EHALT,
+                          "chunk %llu of block %s has samples from %lld to %lld, its block ends at "
+                          "[%lld, %lld]",
+                          (unsigned long long)m->chunks[i].ref, block->id, (long long)info.min_t,
+                          (long long)info.max_t, (long long)block->meta->mint,
+                          (long long)block->meta->maxt);
+            return an_block_reader_chunk_err(block, m->chunks[i].ref, &b->err);
+        }
+    }
+    return AN_FAIL(&b->err, AN_EHALT, "merged samples leave the range of the result");
+}
+
+/* Upstream verifies its result and halts. Passing chunks have been checked with their index. */
+static an_rc check_range(an_batch *b, const an_batch_task *t, const an_task *task)
+{
+    const an_chunk_meta *m = (const an_chunk_meta *)(const void *)b->out.metas.p;
+
+    for (size_t i = t->out; i < t->out + t->n_out; i++) {
+        if (m[i].mint >= b->o.mint && m[i].maxt <= b->o.maxt) continue;
+        (void)find_stray(b, task);
+        return an_err_cause(&b->err, AN_CAUSE_OUTSIDE_CHUNKS);
+    }
+    return AN_OK;
 }
 
 static an_rc run_fold(an_batch *b, an_batch_task *t)
@@ -363,12 +400,13 @@ static an_rc run_fold(an_batch *b, an_batch_task *t)
     an_chunk_iter_init(b->decoder, b->scratch);
     if ((rc = build_task(b, t, &task)) != AN_OK) return rc;
     t->out = b->out.metas.n / sizeof(an_chunk_meta);
-    if (b->fold->run(b->fold->arg, b->scratch, &task, &b->out, &b->err) != AN_OK)
+    if (b->o.fold->run(b->o.fold->arg, b->scratch, &task, &b->out, &b->err) != AN_OK)
         return locate(b, &b->err);
     if (b->out.frames.failed || b->out.metas.failed)
         return AN_FAIL(&b->err, AN_ELIMIT, "no memory for merged chunks beyond %zu bytes",
                        b->out.frames.n);
     t->n_out = b->out.metas.n / sizeof(an_chunk_meta) - t->out;
+    if ((rc = check_range(b, t, &task)) != AN_OK) return rc;
     count_results(b, t);
     b->n_chunks += t->n_out;
     if (t->n_out > 0) b->n_series++;

@@ -35,12 +35,18 @@ typedef struct an_batch_task {
     bool first, last;         /* parts of a series; both for a whole one */
 } an_batch_task;
 
-typedef struct an_batch {
-    an_work work; /* for the pool */
+typedef struct an_batch_opts {
     size_t limit; /* bytes of frames after which it is full */
     const an_block_reader *const *inputs;
     size_t n_inputs;
     const an_fold *fold; /* may be NULL when no task has members */
+    int64_t mint, maxt;  /* of the result: no chunk of a fold may leave [mint, maxt], ms */
+    an_budget *budget;   /* pays for everything a batch holds */
+} an_batch_opts;
+
+typedef struct an_batch {
+    an_work work; /* for the pool */
+    an_batch_opts o;
     an_buf in, frames, metas, tasks, labels, members, cuts;
     an_task_out out;
     an_arena *scratch;
@@ -54,10 +60,8 @@ typedef struct an_batch {
     uint64_t *input_samples; /* per input, header counts of the frames read */
 } an_batch;
 
-/* Everything a batch holds comes from `budget`. The other arguments stay the caller's. */
-AN_MUST_CHECK an_rc an_batch_init(an_batch *b, size_t limit, const an_block_reader *const *inputs,
-                                  size_t n_inputs, const an_fold *fold, an_budget *budget,
-                                  an_err *err);
+/* What the options point to stays the caller's. */
+AN_MUST_CHECK an_rc an_batch_init(an_batch *b, const an_batch_opts *opts, an_err *err);
 void an_batch_deinit(an_batch *b); /* a zeroed one is fine */
 void an_batch_reset(an_batch *b);
 bool an_batch_full(const an_batch *b);

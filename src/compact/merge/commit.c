@@ -130,7 +130,7 @@ static an_rc commit_task(an_commit *c, an_batch *b, const an_batch_task *t, span
     const an_buf *buf = fold ? &b->out.frames : &b->in;
     an_buf *metas = fold ? &b->out.metas : &b->metas;
     size_t from = fold ? t->out : t->frame, n = fold ? t->n_out : t->n_frames;
-    an_chunk_meta *m = (an_chunk_meta *)(void *)metas->p + from;
+    an_chunk_meta *m = n == 0 ? NULL : (an_chunk_meta *)(void *)metas->p + from;
     size_t n_all = metas->n / sizeof *m;
 
     if (t->first) c->cutter = an_segment_cutter_of(c->segment_max, c->pos);
@@ -166,7 +166,7 @@ an_rc an_commit_batch(an_commit *c, an_batch *b, an_err *err)
     c->counts.histograms += b->counts.histograms;
     c->n_series += b->n_series;
     c->n_chunks += b->n_chunks;
-    for (size_t i = 0; i < b->n_inputs; i++) c->input_samples[i] += b->input_samples[i];
+    for (size_t i = 0; i < b->o.n_inputs; i++) c->input_samples[i] += b->input_samples[i];
 out:
     return rc;
 }

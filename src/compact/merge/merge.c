@@ -268,7 +268,7 @@ static bool window_is_full(const run *r)
     if (r->o->budget == NULL) return false;
     for (size_t i = 0; i < r->n_out; i++) {
         const an_batch *b = &r->ring[(r->head + i) % r->o->n_batches];
-        held += b->in.cap > 2 * b->limit ? b->in.cap : 0;
+        held += b->in.cap > 2 * b->o.limit ? b->in.cap : 0;
     }
     return held > an_budget_limit(r->o->budget) / 4;
 }
@@ -356,9 +356,16 @@ static an_rc open_all(run *r, an_block_writer *w, an_err *err)
     AN_TRY(check_bounds(r, err));
     for (size_t i = 0; i < r->n; i++) AN_TRY(open_input(r, i, err));
     r->index_sink = an_block_writer_index(w);
+    const an_batch_opts bo = {.limit = r->o->batch_bytes,
+                              .inputs = r->blocks,
+                              .n_inputs = r->n,
+                              .fold = r->o->fold,
+                              .mint = r->o->mint,
+                              .maxt = r->o->maxt,
+                              .budget = r->o->budget};
     for (size_t i = 0; i < r->o->n_batches; i++) {
         an_batch *b = &r->ring[i];
-        AN_TRY(an_batch_init(b, r->o->batch_bytes, r->blocks, r->n, r->o->fold, r->o->budget, err));
+        AN_TRY(an_batch_init(b, &bo, err));
         b->work.run = work_on;
     }
     r->cur = &r->ring[0];
