@@ -240,8 +240,11 @@ an_rc an_meta_cache_open(const char *path, an_slice bucket, an_cache_fn fn, void
         goto out;
     }
     AN_CHECK(fstat(c->fd, &st) == 0 && S_ISREG(st.st_mode), err, AN_EIO, "%s is no file", path);
-    AN_CHECK(flock(c->fd, LOCK_EX | LOCK_NB) == 0, err, AN_EIO, "%s is in use by another process",
-             path);
+    if (flock(c->fd, LOCK_EX | LOCK_NB) != 0) {
+        rc = errno == EWOULDBLOCK ? AN_FAIL(err, AN_EIO, "%s is in use by another process", path)
+                                  : os_error("lock", path, err);
+        goto out;
+    }
     rc = load(c, fn, arg, &end, err);
     if (rc == AN_OK) {
         c->bytes = end;

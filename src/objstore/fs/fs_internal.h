@@ -52,6 +52,7 @@ an_rc an_fs_fail(const an_fs *fs, int e, const char *doing, an_slice key, an_err
 AN_MUST_CHECK an_rc an_fs_step(an_fs *fs, const char *name, an_slice key, an_err *err);
 
 typedef enum fs_walk { FS_FIND, FS_MAKE } fs_walk;
+enum { FS_TRIES = 8 }; /* when somebody else removes an empty folder in between */
 /* The folder that holds the last part of `key`, and that part. FS_FIND: AN_ENOTFOUND when a folder
  * is missing or is a file; FS_MAKE makes missing ones. *dfd goes back through an_fs_leave. */
 AN_MUST_CHECK an_rc an_fs_parent(an_fs *fs, an_slice key, fs_walk how, int *dfd,

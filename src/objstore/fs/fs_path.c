@@ -109,8 +109,8 @@ out:
     return rc;
 }
 
-an_rc an_fs_parent(an_fs *fs, an_slice key, fs_walk how, int *dfd, char name[NAME_MAX + 1],
-                   an_err *err)
+static an_rc walk(an_fs *fs, an_slice key, fs_walk how, int *dfd, char name[NAME_MAX + 1],
+                  an_err *err)
 {
     an_rc rc = AN_OK;
     size_t pos = 0;
@@ -132,6 +132,19 @@ an_rc an_fs_parent(an_fs *fs, an_slice key, fs_walk how, int *dfd, char name[NAM
 out:
     an_fs_leave(fs, at);
     return rc;
+}
+
+an_rc an_fs_parent(an_fs *fs, an_slice key, fs_walk how, int *dfd, char name[NAME_MAX + 1],
+                   an_err *err)
+{
+    an_rc rc = AN_OK;
+
+    /* A folder that is empty may be removed by somebody else at any moment, also under us. */
+    for (int i = 0; i < FS_TRIES; i++) {
+        rc = walk(fs, key, how, dfd, name, err);
+        if (rc != AN_ENOTFOUND || how == FS_FIND) return rc;
+    }
+    return err->rc = AN_ERETRY;
 }
 
 an_rc an_fs_folder(an_fs *fs, an_slice key, int *fd, an_err *err)
@@ -186,7 +199,7 @@ an_rc an_fs_sync_folders(an_fs *fs, an_slice key, an_err *err)
     }
 out:
     an_fs_leave(fs, at);
-    return rc;
+    return rc == AN_ENOTFOUND ? AN_OK : rc; /* somebody deleted what was just written */
 }
 
 void an_fs_object(const struct stat *st, an_object *out)

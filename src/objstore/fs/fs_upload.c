@@ -14,7 +14,6 @@ enum {
     BUFFER = 64 << 10,   /* smaller writes are gathered */
     KICK = 8 << 20,      /* so many bytes later the disk may start: then flushing is short */
     WRITE_MAX = 1 << 30, /* of one write(2) */
-    TRIES = 5            /* when somebody removes an empty folder in between */
 };
 
 typedef struct fs_upload {
@@ -84,7 +83,7 @@ static an_rc create_tmp(an_fs *fs, const char *tmp, int *fd, an_err *err)
         AN_TRY(an_fs_step(fs, "create", key, err));
         *fd = openat(dfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
         if (*fd >= 0) break;
-        if (errno != ENOENT || i == TRIES) {
+        if (errno != ENOENT || i == FS_TRIES) {
             rc = an_fs_fail(fs, errno, "create", key, err);
             if (rc == AN_ENOTFOUND) err->rc = rc = AN_ERETRY; /* the folder comes and goes */
             break;
@@ -181,7 +180,9 @@ static an_rc publish(an_fs *fs, const char *tmp, an_slice key, int flags, bool *
     char buf[AN_KEY_MAX + NAME_MAX + 2], from[NAME_MAX + 1], name[NAME_MAX + 1];
     int tfd = -1, dfd = -1;
 
-    AN_TRY(an_fs_parent(fs, tmp_key(fs, tmp, buf), FS_FIND, &tfd, from, err));
+    rc = an_fs_parent(fs, tmp_key(fs, tmp, buf), FS_FIND, &tfd, from, err);
+    if (rc == AN_ENOTFOUND) rc = publish_failed(fs, ENOENT, key, err);
+    if (rc != AN_OK) goto out;
     for (int i = 0;; i++) {
         int failed;
         AN_TRY(an_fs_parent(fs, key, FS_MAKE, &dfd, name, err));
@@ -193,7 +194,7 @@ static an_rc publish(an_fs *fs, const char *tmp, an_slice key, int flags, bool *
             failed = renameat(tfd, from, dfd, name);
         }
         if (failed == 0) break;
-        if (errno != ENOENT || i == TRIES) { /* ENOENT: the folder was empty and removed */
+        if (errno != ENOENT || i == FS_TRIES) { /* ENOENT: the folder was empty and removed */
             rc = publish_failed(fs, errno, key, err);
             goto out;
         }

@@ -583,6 +583,47 @@ static void threads_read_whole_objects_while_others_replace_them(void **state)
     tmpdir_remove(&t);
 }
 
+static void *come_and_go(void *arg)
+{
+    crowd *c = arg;
+    an_err err;
+    char key[32];
+    unsigned mine = atomic_fetch_add(&c->wrong, 0x10000) >> 16;
+
+    (void)snprintf(key, sizeof key, "d/e/%u", mine);
+    for (unsigned i = 0; i < 1500; i++) {
+        an_rc rc = put(c->b, key, "x",
+                       i % 3 == 0   ? AN_PUT_DURABLE
+                       : i % 3 == 1 ? AN_PUT_IF_ABSENT
+                                    : 0,
+                       &err);
+        if (rc == AN_OK) rc = an_bucket_del(c->b, &ctx, an_slice_str(key), &err);
+        if (rc != AN_OK) {
+            print_message("%s: %s\n", an_rc_name(rc), err.msg);
+            atomic_fetch_add(&c->wrong, 1);
+        }
+    }
+    return NULL;
+}
+
+static void folders_that_come_and_go_disturb_nobody(void **state)
+{
+    (void)state;
+    tmpdir t;
+    crowd c = {0};
+    pthread_t th[3];
+
+    tmpdir_make(&t);
+    c.b = open_at(&t, NULL);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(pthread_create(&th[i], NULL, come_and_go, &c), 0);
+    for (size_t i = 0; i < 3; i++) assert_int_equal(pthread_join(th[i], NULL), 0);
+    assert_int_equal(atomic_load(&c.wrong) & 0xffff, 0);
+    assert_list(c.b, "");
+    an_bucket_free(c.b);
+    assert_int_equal(rmdir(t.path), 0); /* nothing at all is left */
+}
+
 /* ---- limits and permissions, in a process of their own ---- */
 
 /* Runs fn in a child, as nobody when we are root (root ignores modes). Its result is the line at
@@ -787,6 +828,7 @@ int main(void)
         cmocka_unit_test(few_files_stay_open_and_replaced_ones_are_noticed),
         cmocka_unit_test(an_upload_holds_no_descriptor_once_it_is_flushed),
         cmocka_unit_test(threads_read_whole_objects_while_others_replace_them),
+        cmocka_unit_test(folders_that_come_and_go_disturb_nobody),
         cmocka_unit_test(what_may_not_be_read_or_written_is_denied_and_never_missing),
         cmocka_unit_test(without_descriptors_it_is_a_retry_that_names_the_limit),
         cmocka_unit_test(no_room_is_a_retry_and_leaves_nothing),
