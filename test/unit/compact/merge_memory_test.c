@@ -11,12 +11,13 @@
 
 #include "bucket/block_presence.h"
 #include "compact/job/sizing.h"
-#include "compact/merge/batch.h"
+#include "compact/merge/chunk_merge.h"
 #include "compact/merge/merge.h"
 #include "compact/merge/ordmap.h"
 #include "objstore/memory.h"
 #include "support/index_v1_writer.h"
 #include "support/streams.h"
+#include "tsdb/chunk/chunk.h"
 #include "tsdb/segment/segment.h"
 
 enum { KIB = 1 << 10, MIB = 1 << 20 };
@@ -117,23 +118,63 @@ typedef struct world {
     an_merge_input in[2];
 } world;
 
-/* A block of n series {a="0".."n-1"}, one chunk of `len` bytes each, over [0, 100]. */
-static void make_block(world *w, size_t no, size_t n, size_t len, bool damage)
+static void put(world *w, an_ulid id, const char *name, an_slice bytes)
 {
-    static const char *const names[] = {"0", "1", "2", "3", "4", "5", "6", "7"};
-    const uint8_t entropy[10] = {(uint8_t)no};
-    raw_series series[8];
-    raw_index ix = {.version = 2, .series = series, .n_series = n};
-    an_ulid id = an_ulid_make(1000 + no, entropy);
-    an_buf index, chunks;
     char text[AN_ULID_TEXT + 1], key[64];
+    an_err err;
+
+    an_ulid_format(id, text);
+    (void)snprintf(key, sizeof key, "%s/%s", text, name);
+    assert_int_equal(an_bucket_put(w->bucket, &w->ctx, an_slice_str(key), bytes, 0, &err), AN_OK);
+}
+
+/* Block number `no` over [0, 1000), opened as input. */
+static void add_block(world *w, size_t no, const raw_index *ix, an_slice chunks)
+{
+    const uint8_t entropy[10] = {(uint8_t)no};
+    an_ulid id = an_ulid_make(1000 + no, entropy);
+    an_buf index;
     an_err err = {0};
     an_block_presence p;
     an_window_opts wo = {.bytes = 4 * KIB};
     an_block_reader *r;
 
-    memset(series, 0, sizeof series);
     an_buf_init(&index, 1 << 20, NULL);
+    raw_index_write(ix, &index, NULL);
+    put(w, id, "index", an_buf_slice(&index));
+    put(w, id, "chunks/000001", chunks);
+    an_buf_deinit(&index);
+    w->meta[no] = (an_meta){.ulid = id, .mint = 0, .maxt = 1000, .version = 1};
+    assert_int_equal(an_block_list(w->bucket, &w->ctx, w->arena, id, &p, &err), AN_OK);
+    if (an_block_reader_open(w->arena, w->bucket, &w->ctx, id, &w->meta[no], p.objects, p.n_objects,
+                             &wo, &r, &err) != AN_OK)
+        fail_msg("%s", err.msg);
+    w->in[no] = (an_merge_input){.block = r};
+}
+
+/* One series {a="0"} with one chunk over [0, 100]. */
+static void make_chunk_block(world *w, size_t no, an_slice data)
+{
+    raw_series series = {.labels = {"a", "0"}, .n_chunks = 1, .chunks = {{0, 100, 8}}};
+    raw_index ix = {.version = 2, .series = &series, .n_series = 1};
+    an_buf chunks;
+
+    an_buf_init(&chunks, 1 << 26, NULL);
+    an_buf_add(&chunks, an_segment_header, AN_SEGMENT_HEADER);
+    an_chunk_frame_write(&chunks, AN_ENC_XOR, data);
+    add_block(w, no, &ix, an_buf_slice(&chunks));
+    an_buf_deinit(&chunks);
+}
+
+/* A block of n series {a="0".."n-1"}, one chunk of `len` bytes each, over [0, 100]. */
+static void make_block(world *w, size_t no, size_t n, size_t len, bool damage)
+{
+    static const char *const names[] = {"0", "1", "2", "3", "4", "5", "6", "7"};
+    raw_series series[8];
+    raw_index ix = {.version = 2, .series = series, .n_series = n};
+    an_buf chunks;
+
+    memset(series, 0, sizeof series);
     an_buf_init(&chunks, 1 << 26, NULL);
     an_buf_add(&chunks, an_segment_header, AN_SEGMENT_HEADER);
     uint8_t *data = calloc(1, len);
@@ -148,23 +189,8 @@ static void make_block(world *w, size_t no, size_t n, size_t len, bool damage)
     }
     free(data);
     if (damage) chunks.p[chunks.n / 2] ^= 1;
-    raw_index_write(&ix, &index, NULL);
-    an_ulid_format(id, text);
-    (void)snprintf(key, sizeof key, "%s/index", text);
-    assert_int_equal(
-        an_bucket_put(w->bucket, &w->ctx, an_slice_str(key), an_buf_slice(&index), 0, &err), AN_OK);
-    (void)snprintf(key, sizeof key, "%s/chunks/000001", text);
-    assert_int_equal(
-        an_bucket_put(w->bucket, &w->ctx, an_slice_str(key), an_buf_slice(&chunks), 0, &err),
-        AN_OK);
-    an_buf_deinit(&index);
+    add_block(w, no, &ix, an_buf_slice(&chunks));
     an_buf_deinit(&chunks);
-    w->meta[no] = (an_meta){.ulid = id, .mint = 0, .maxt = 1000, .version = 1};
-    assert_int_equal(an_block_list(w->bucket, &w->ctx, w->arena, id, &p, &err), AN_OK);
-    if (an_block_reader_open(w->arena, w->bucket, &w->ctx, id, &w->meta[no], p.objects, p.n_objects,
-                             &wo, &r, &err) != AN_OK)
-        fail_msg("%s", err.msg);
-    w->in[no] = (an_merge_input){.block = r};
 }
 
 static void open_world(world *w)
@@ -280,6 +306,50 @@ static void long_series_take_turns(void **state)
     }
 }
 
+/* ---- What a fold may not make ---- */
+
+/* A block of one series {a="0"} with one chunk of two floats at t and t + 10, which the index says
+ * to lie in [0, 100]. */
+static void make_floats(world *w, size_t no, int64_t t)
+{
+    const int64_t times[] = {t, t + 10};
+    const uint64_t values[] = {1, 2};
+    an_chunk_enc enc;
+    an_err err = {0};
+
+    an_chunk_enc_init(&enc, w->arena);
+    an_chunk_start(&enc, an_chunk_codec_of(AN_ENC_XOR));
+    assert_int_equal(an_chunk_codec_of(AN_ENC_XOR)->floats(&enc, 2, times, values, NULL, &err),
+                     AN_OK);
+    make_chunk_block(w, no, an_chunk_finish(&enc));
+}
+
+static void samples_outside_their_block_are_no_result(void **state)
+{
+    const an_fold fold = an_chunk_merge_fold(AN_MERGE_CHAIN);
+
+    (void)state;
+    for (int stray = 0; stray < 2; stray++) {
+        world w;
+        an_merge_result r;
+        an_err err = {0};
+        open_world(&w);
+        make_floats(&w, 0, 10);
+        make_floats(&w, 1, stray ? 5000 : 15);
+        an_rc rc = merge(&w, 2, MIB, 0, &fold, &r, &err);
+        if (!stray) {
+            assert_int_equal(rc, AN_OK);
+            assert_int_equal(r.samples, 4);
+        } else {
+            assert_int_equal(rc, AN_EHALT); /* as upstream, which verifies its result */
+            assert_int_equal(err.cause, AN_CAUSE_OUTSIDE_CHUNKS);
+            assert_string_equal(err.block, w.in[1].block->id);
+            assert_string_equal(err.object, "chunks/000001");
+        }
+        close_world(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,6 +359,7 @@ int main(void)
         cmocka_unit_test(a_usual_job_takes_less_than_a_hundred_megabytes),
         cmocka_unit_test(a_chunk_longer_than_the_memory_is_told_from_a_damaged_one),
         cmocka_unit_test(long_series_take_turns),
+        cmocka_unit_test(samples_outside_their_block_are_no_result),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
