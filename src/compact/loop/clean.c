@@ -7,12 +7,15 @@
 #include "bucket/delete.h"
 #include "compact/plan/progress.h"
 
-/* Unless it is a cancellation, which is returned. */
-static an_rc part_failed(an_loop *l, const char *part, const an_plan_block *b, an_err *err)
+/* An upload that wrote nothing for so long has nobody who would. */
+#define SWEEP_AGE_MS INT64_C(86400000)
+
+/* Unless it is a cancellation, which is returned. id: of the block concerned, NULL: none. */
+static an_rc part_failed(an_loop *l, const char *part, const an_ulid *id, an_err *err)
 {
     if (an_trouble_class_of(err) == AN_TROUBLE_CANCEL) return AN_ECANCELED;
     an_err_wrap(err, "%s", part);
-    an_loop_trouble(l, AN_FROM_JOB, AN_LIT(""), AN_LIT(""), &b->id, 1, err);
+    an_loop_trouble(l, AN_FROM_JOB, AN_LIT(""), AN_LIT(""), id, id != NULL, err);
     return AN_OK;
 }
 
@@ -22,7 +25,7 @@ static an_rc delete_block(an_loop *l, an_ctx *ctx, const an_plan_block *b, an_er
     an_deleted gone;
     an_rc rc = an_block_delete(l->o.bucket, ctx, b->id, &gone, err);
 
-    if (rc != AN_OK) return part_failed(l, "cleaning marked blocks: delete block", b, err);
+    if (rc != AN_OK) return part_failed(l, "cleaning marked blocks: delete block", &b->id, err);
     an_ulid_format(b->id, id);
     AN_LOG(l->o.log, AN_LOG_INFO, "deleted block marked for deletion", AN_STR("block", id),
            AN_UINT("objects", gone.objects), AN_UINT("bytes", gone.bytes));
@@ -46,8 +49,7 @@ static void report_future_marks(an_loop *l, const an_view *v)
     }
 }
 
-an_rc an_loop_clean_marked(an_loop *l, an_ctx *ctx, an_arena *a, const an_view *v, bool *changed,
-                           an_err *err)
+an_rc an_loop_clean_marked(an_loop *l, an_ctx *ctx, an_arena *a, const an_view *v, an_err *err)
 {
     an_rc rc = AN_OK;
     an_outcomes list = {0};
@@ -65,7 +67,6 @@ an_rc an_loop_clean_marked(an_loop *l, an_ctx *ctx, an_arena *a, const an_view *
         for (size_t k = 0; k < o->n; k++) {
             AN_TRY(an_ctx_check(ctx, err));
             AN_TRY(delete_block(l, ctx, o->blocks[k], err));
-            *changed = true;
         }
     }
     AN_LOG(l->o.log, AN_LOG_INFO, "cleaning of blocks marked for deletion done");
@@ -92,9 +93,9 @@ static an_rc write_marks(an_loop *l, an_ctx *ctx, const an_outcomes *list, const
             AN_TRY(an_ctx_check(ctx, err));
             an_ulid_format(o->blocks[k]->id, id);
             AN_LOG(l->o.log, AN_LOG_INFO, msg, AN_STR("block", id), AN_TEXT("why", o->why));
-            if (an_loop_mark(l, l->o.log, o->blocks[k], o->mark, o->details, o->reason, err) !=
-                AN_OK) {
-                AN_TRY(part_failed(l, part, o->blocks[k], err));
+            an_mark m = {.kind = o->mark, .details = o->details, .reason = o->reason};
+            if (an_loop_mark(l, l->o.log, o->blocks[k], &m, NULL, err) != AN_OK) {
+                AN_TRY(part_failed(l, part, &o->blocks[k]->id, err));
             }
         }
     }
@@ -166,7 +167,7 @@ static an_rc one_partial(an_loop *l, an_ctx *ctx, const an_partial *p, bool only
                AN_STR("block", id), AN_STR("thresholdAge", "48h0m0s"),
                AN_TEXT("why", an_buf_slice(&why)));
         if ((rc = an_block_delete(l->o.bucket, ctx, p->id, &gone, err)) != AN_OK) {
-            rc = part_failed(l, "cleaning of aborted partial uploads: delete block", &b, err);
+            rc = part_failed(l, "cleaning of aborted partial uploads: delete block", &p->id, err);
             break;
         }
         AN_LOG(l->o.log, AN_LOG_INFO, "deleted aborted partial upload", AN_STR("block", id));
@@ -174,6 +175,19 @@ static an_rc one_partial(an_loop *l, an_ctx *ctx, const an_partial *p, bool only
     }
     an_buf_deinit(&why);
     return rc;
+}
+
+/* Temp files and parts of uploads whose process died. */
+static an_rc sweep(an_loop *l, an_ctx *ctx, int64_t now_ms, an_err *err)
+{
+    uint64_t n = 0;
+    an_rc rc = an_bucket_sweep(l->o.bucket, ctx, now_ms - SWEEP_AGE_MS, &n, err);
+
+    if (rc != AN_OK) return part_failed(l, "removing what dead uploads left", NULL, err);
+    if (n > 0) {
+        AN_LOG(l->o.log, AN_LOG_INFO, "removed what dead uploads left", AN_UINT("uploads", n));
+    }
+    return AN_OK;
 }
 
 an_rc an_loop_partials(an_loop *l, an_ctx *ctx, const an_view *v, bool *look_again, an_err *err)
@@ -184,6 +198,7 @@ an_rc an_loop_partials(an_loop *l, an_ctx *ctx, const an_view *v, bool *look_aga
         AN_TRY(an_ctx_check(ctx, err));
         AN_TRY(one_partial(l, ctx, &v->partials[i], v->only_marks[i], v->now_ms, look_again, err));
     }
+    AN_TRY(sweep(l, ctx, v->now_ms, err));
 out:
     return rc;
 }

@@ -29,7 +29,7 @@ typedef struct run {
 
 /* ---- marks ---- */
 
-static void set_mark(run *r, const an_plan_block *b, const an_outcome *o)
+static void set_mark(run *r, const an_plan_block *b, const an_mark *what)
 {
     an_plan_block *mine = NULL;
 
@@ -40,28 +40,29 @@ static void set_mark(run *r, const an_plan_block *b, const an_outcome *o)
         }
     }
     if (mine == NULL) return;
-    if (o->mark == AN_MARK_NO_COMPACT) mine->no_compact = mine->no_compact_object = true;
-    if (o->mark == AN_MARK_NO_DOWNSAMPLE) mine->no_downsample = true;
-    if (o->mark == AN_MARK_DELETION) {
+    if (what->kind == AN_MARK_NO_COMPACT) mine->no_compact = mine->no_compact_object = true;
+    if (what->kind == AN_MARK_NO_DOWNSAMPLE) mine->no_downsample = true;
+    if (what->kind == AN_MARK_DELETION) {
         an_mark *m = an_arena_alloc(r->a, sizeof *m);
         *m = (an_mark){.kind = AN_MARK_DELETION,
                        .has_id = true,
                        .id = b->id,
                        .version = 1,
-                       .details = an_arena_dup(r->a, o->details),
+                       .details = an_arena_dup(r->a, what->details),
                        .time_s = r->now_ms / 1000};
         mine->deletion = m;
         mine->deletion_ms = r->now_ms;
     }
 }
 
-static an_rc write_marks(run *r, const an_outcome *o, an_err *err)
+static an_rc write_marks(run *r, const an_outcome *o, bool *changed, an_err *err)
 {
     an_rc rc = AN_OK;
 
     for (size_t i = 0; i < o->n; i++) {
-        AN_TRY(an_loop_mark(r->l, &r->log, o->blocks[i], o->mark, o->details, o->reason, err));
-        set_mark(r, o->blocks[i], o);
+        an_mark m = {.kind = o->mark, .details = o->details, .reason = o->reason};
+        AN_TRY(an_loop_mark(r->l, &r->log, o->blocks[i], &m, changed, err));
+        set_mark(r, o->blocks[i], &m);
     }
 out:
     return rc;
@@ -231,7 +232,8 @@ static an_rc after_empty(run *r, const an_outcome *o, const an_job_result *res, 
             continue;
         }
         an_outcome mark = {.mark = AN_MARK_DELETION, .details = AN_LIT(AN_DETAILS_SOURCE)};
-        AN_TRY(an_loop_mark(r->l, &r->log, &b->plan, mark.mark, mark.details, mark.reason, err));
+        AN_TRY(
+            an_loop_mark(r->l, &r->log, &b->plan, mark.mark, mark.details, mark.reason, NULL, err));
         set_mark(r, &b->plan, &mark);
     }
 out:
@@ -333,9 +335,9 @@ static an_rc after_result(run *r, const an_outcome *o, const an_job_result *res,
              !there->complete           ? "not complete in the bucket"
              : there->has_deletion_mark ? "marked for deletion"
                                         : "made of other sources");
+    an_mark m = {.kind = AN_MARK_DELETION, .details = AN_LIT(AN_DETAILS_SOURCE)};
     for (size_t i = 0; i < o->n; i++) {
-        AN_TRY(an_loop_mark(r->l, &r->log, o->blocks[i], AN_MARK_DELETION,
-                            AN_LIT(AN_DETAILS_SOURCE), AN_LIT(""), err));
+        AN_TRY(an_loop_mark(r->l, &r->log, o->blocks[i], &m, NULL, err));
     }
 out:
     return rc;
@@ -386,12 +388,12 @@ static bool skip_ooo(run *r, const an_outcome *o, const an_err *why)
         an_ulid_format(o->blocks[i]->id, id);
         if (strcmp(id, why->block) != 0 || o->blocks[i]->no_compact_object) continue;
         finding(r, AN_CAUSE_OOO_CHUNKS, o->blocks[i], why->msg);
-        an_outcome mark = {.mark = AN_MARK_NO_COMPACT};
-        if (an_loop_mark(r->l, &r->log, o->blocks[i], mark.mark, AN_LIT(OOO_DETAILS),
-                         AN_LIT(OOO_REASON), &err) != AN_OK) {
-            return false; /* the group is isolated for what is wrong, as without the flag */
-        }
-        set_mark(r, o->blocks[i], &mark);
+        an_mark m = {.kind = AN_MARK_NO_COMPACT,
+                     .details = AN_LIT(OOO_DETAILS),
+                     .reason = AN_LIT(OOO_REASON)};
+        /* Without the mark the group is isolated for what is wrong, as without the flag. */
+        if (an_loop_mark(r->l, &r->log, o->blocks[i], &m, NULL, &err) != AN_OK) return false;
+        set_mark(r, o->blocks[i], &m);
         return true;
     }
     return false;
@@ -464,11 +466,10 @@ static step plan_and_execute(run *r, bool *changed, an_err *err)
         const an_outcome *o = &list.v[i];
         if (o->what == AN_DO_MARK) {
             if (o->cause != AN_CAUSE_NONE) an_loop_outcome(r->l, &r->log, r->labels, o);
-            if (write_marks(r, o, err) != AN_OK) {
+            if (write_marks(r, o, changed, err) != AN_OK) {
                 stop_group(r, o, err);
                 return STEP_DONE;
             }
-            *changed = true;
         } else if (o->what != AN_DO_COMPACT && o->what != AN_DO_REWRITE) {
             an_loop_outcome(r->l, &r->log, r->labels, o);
         }

@@ -172,7 +172,7 @@ static an_rc compact_bucket(an_loop *l, an_ctx *ctx, an_arena *a, an_view *v, an
         AN_CHECK(it->passes++ < PASSES_MAX, err, AN_EHALT, "%d passes and no end", PASSES_MAX);
         AN_LOG(l->o.log, AN_LOG_INFO, "start initial sync of metas");
         AN_TRY(sync_bucket(l, ctx, a, v, err));
-        AN_TRY(an_loop_clean_marked(l, ctx, a, v, &changed, err));
+        AN_TRY(an_loop_clean_marked(l, ctx, a, v, err));
         AN_TRY(an_loop_garbage(l, ctx, a, v, err));
         AN_TRY(run_groups(l, ctx, a, v, &it->groups, &changed, err));
     }

@@ -32,7 +32,7 @@ AN_MUST_CHECK an_rc an_loop_group(an_loop *l, an_ctx *ctx, const an_view *view, 
 /* The parts besides compaction: compact/loop/clean.c. Failures are recorded; only AN_ECANCELED is
  * returned. *look_again: a partial upload must be seen in a second listing. */
 AN_MUST_CHECK an_rc an_loop_clean_marked(an_loop *l, an_ctx *ctx, an_arena *a, const an_view *v,
-                                         bool *changed, an_err *err);
+                                         an_err *err);
 AN_MUST_CHECK an_rc an_loop_garbage(an_loop *l, an_ctx *ctx, an_arena *a, const an_view *v,
                                     an_err *err);
 AN_MUST_CHECK an_rc an_loop_retention(an_loop *l, an_ctx *ctx, an_arena *a, const an_view *v,
@@ -42,10 +42,11 @@ AN_MUST_CHECK an_rc an_loop_partials(an_loop *l, an_ctx *ctx, const an_view *v, 
 /* Names every block that is due; how many. */
 size_t an_loop_due_downsample(an_loop *l, an_arena *a, const an_view *v);
 
-/* Writes one mark and logs it. AN_OK when one is there already. The write is not cut short by the
- * end of ctx: a result whose sources are only half marked would be work for the next run. */
+/* Writes one mark (kind, details and reason of `what`) and logs it. AN_OK when one is there
+ * already: *written (may be NULL) stays as it is then. The write is not cut short by the end of
+ * ctx: a result whose sources are only half marked would be work for the next run. */
 AN_MUST_CHECK an_rc an_loop_mark(an_loop *l, const an_log *log, const an_plan_block *b,
-                                 an_mark_kind kind, an_slice details, an_slice reason, an_err *err);
+                                 const an_mark *what, bool *written, an_err *err);
 
 /* Records and logs an error: `group isolated`, `group failed`. *err may have no group (key and
  * labels empty). Not for cancellations. */

@@ -18,17 +18,12 @@ static const char *const there_msg[AN_MARK__COUNT] = {
     "investigate",
 };
 
-an_rc an_loop_mark(an_loop *l, const an_log *log, const an_plan_block *b, an_mark_kind kind,
-                   an_slice details, an_slice reason, an_err *err)
+an_rc an_loop_mark(an_loop *l, const an_log *log, const an_plan_block *b, const an_mark *what,
+                   bool *written, an_err *err)
 {
     an_rc rc = AN_OK;
-    an_mark m = {.kind = kind,
-                 .has_id = true,
-                 .id = b->id,
-                 .version = 1,
-                 .details = details,
-                 .reason = reason,
-                 .time_s = an_loop_now_ms(l) / 1000};
+    an_mark m = *what;
+    an_mark_kind kind = what->kind;
     an_mark_written how;
     an_ctx ctx;
     char id[AN_ULID_TEXT + 1];
@@ -36,6 +31,10 @@ an_rc an_loop_mark(an_loop *l, const an_log *log, const an_plan_block *b, an_mar
     if (kind == AN_MARK_DELETION && b->deletion != NULL)
         return AN_OK; /* upstream warns each time */
     an_ulid_format(b->id, id);
+    m.has_id = true;
+    m.id = b->id;
+    m.version = 1;
+    m.time_s = an_loop_now_ms(l) / 1000;
     /* Not the context of the run: a shutdown does not cut this short. */
     an_ctx_init(&ctx, NULL);
     ctx.deadline_mono_ms = an_mono_ms() + MARK_WITHIN_MS;
@@ -46,7 +45,9 @@ an_rc an_loop_mark(an_loop *l, const an_log *log, const an_plan_block *b, an_mar
         return rc;
     }
     if (how == AN_MARK_WRITTEN || how == AN_MARK_REPLACED) {
-        AN_LOG(log, AN_LOG_INFO, done_msg[kind], AN_STR("block", id), AN_TEXT("details", details),
+        if (written != NULL) *written = true;
+        AN_LOG(log, AN_LOG_INFO, done_msg[kind], AN_STR("block", id),
+               AN_TEXT("details", what->details),
                AN_BOOL("replaced_unreadable", how == AN_MARK_REPLACED));
     } else {
         AN_LOG(log, AN_LOG_WARN, there_msg[kind], AN_STR("block", id),
