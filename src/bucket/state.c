@@ -766,22 +766,6 @@ void an_snapshot_free(an_snapshot *pub)
     free(snap);
 }
 
-const an_state_block *an_snapshot_find(const an_snapshot *snap, an_ulid id)
-{
-    size_t lo = 0, hi = snap->n;
-
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        int d = an_ulid_cmp(snap->blocks[mid].seen.id, id);
-        if (d == 0) return &snap->blocks[mid];
-        if (d < 0)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return NULL;
-}
-
 an_state *an_state_new(const an_state_opts *opts)
 {
     an_state *s = calloc(1, sizeof *s);

@@ -97,5 +97,3 @@ void an_state_free(an_state *s); /* NULL is fine; snapshots live on */
 AN_MUST_CHECK an_rc an_state_sync(an_state *s, an_ctx *ctx, int64_t now_ms, an_snapshot **out,
                                   an_err *err);
 void an_snapshot_free(an_snapshot *snap); /* NULL is fine */
-/* The block with this id, or NULL. */
-const an_state_block *an_snapshot_find(const an_snapshot *snap, an_ulid id);

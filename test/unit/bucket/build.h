@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "base/buf.h"
-#include "objstore/bucket.h"
+#include "bucket/state.h"
 #include "tsdb/meta/marks.h"
 #include "tsdb/meta/meta.h"
 
@@ -19,6 +19,13 @@ static inline const char *block_text(unsigned i, char out[AN_ULID_TEXT + 1])
 {
     an_ulid_format(block_id(i), out);
     return out;
+}
+
+static inline const an_state_block *block_find(const an_snapshot *snap, an_ulid id)
+{
+    for (size_t i = 0; i < snap->n; i++)
+        if (an_ulid_eq(snap->blocks[i].seen.id, id)) return &snap->blocks[i];
+    return NULL;
 }
 
 static inline void block_put(an_bucket *b, unsigned i, const char *name, const char *body)

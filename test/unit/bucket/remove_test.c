@@ -244,7 +244,7 @@ static void a_deletion_cut_off_anywhere_leaves_a_marked_partial_block(void **sta
             if (n == 8 && after == 1) {
                 assert_int_equal(snap->n, 0); /* only the answer was lost */
             } else {
-                const an_state_block *x = an_snapshot_find(snap, block_id(0));
+                const an_state_block *x = block_find(snap, block_id(0));
                 assert_non_null(x);
                 /* before meta.json is gone it is the block it was */
                 bool whole = n == 0 || (n == 1 && after == 0);
@@ -282,7 +282,7 @@ static void what_comes_late_goes_too_unless_it_never_ends(void **state)
     w.late = 100;
     assert_int_equal(an_block_delete(b, &ctx, block_id(0), &d, &err), AN_ERETRY);
     an_snapshot *snap = look(w.mem);
-    const an_state_block *x = an_snapshot_find(snap, block_id(0));
+    const an_state_block *x = block_find(snap, block_id(0));
     assert_int_equal(x->marks[AN_MARK_DELETION].state, AN_MARK_READ);
     an_snapshot_free(snap);
     an_buf_deinit(&w.order);
@@ -305,7 +305,7 @@ static void a_denied_deletion_says_so_and_keeps_the_mark(void **state)
         assert_int_equal(err.cause, AN_CAUSE_DELETE_DENIED);
         assert_non_null(strstr(err.msg, names[i]));
         an_snapshot *snap = look(w.mem);
-        const an_state_block *x = an_snapshot_find(snap, block_id(0));
+        const an_state_block *x = block_find(snap, block_id(0));
         assert_int_equal(x->kind, i == 0 ? AN_BLOCK_LOADED : AN_BLOCK_PARTIAL);
         assert_int_equal(x->marks[AN_MARK_DELETION].state, AN_MARK_READ);
         an_snapshot_free(snap);

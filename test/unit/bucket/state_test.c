@@ -107,7 +107,7 @@ static void resync(env *e, an_snapshot **snap)
 
 static const an_state_block *at(const an_snapshot *snap, unsigned i)
 {
-    const an_state_block *b = an_snapshot_find(snap, block_id(i));
+    const an_state_block *b = block_find(snap, block_id(i));
     assert_non_null(b);
     return b;
 }
@@ -166,7 +166,7 @@ static void blocks_are_told_with_their_objects_and_everything_else_is_left_alone
     assert_int_equal(snap->n_findings, 1);
     assert_int_equal(snap->findings[0].err->rc, AN_EDENIED);
     assert_int_equal(snap->findings[0].block->kind, AN_BLOCK_UNREADABLE);
-    assert_null(an_snapshot_find(snap, block_id(7)));
+    assert_null(block_find(snap, block_id(7)));
     an_snapshot_free(snap);
     env_close(&e);
 }
@@ -626,7 +626,7 @@ static void what_changes_during_a_sync_is_looked_at_twice(void **state)
         assert_int_equal(snap->n_findings, 0);
         if (k == 0) {
             assert_int_equal(snap->n, 2);
-            assert_null(an_snapshot_find(snap, block_id(2)));
+            assert_null(block_find(snap, block_id(2)));
         } else {
             assert_int_equal(snap->n, 3);
             assert_int_equal(at(snap, 2)->kind, k == 1 ? AN_BLOCK_PARTIAL : AN_BLOCK_LOADED);
@@ -808,7 +808,7 @@ static int as_another(const tmpdir *t, unsigned denied)
         line = __LINE__;
     } else {
         for (unsigned i = 0; i < 6 && line == 0; i++) {
-            const an_state_block *x = an_snapshot_find(snap, block_id(i));
+            const an_state_block *x = block_find(snap, block_id(i));
             bool is = x != NULL && x->kind == AN_BLOCK_UNREADABLE && x->err->rc == AN_EDENIED &&
                       x->err->cause == AN_CAUSE_STORE_DENIED && x->err->block[0] != '\0';
             if (is != (denied >> i & 1)) line = __LINE__;
