@@ -231,10 +231,9 @@ static an_rc after_empty(run *r, const an_outcome *o, const an_job_result *res, 
             ((an_view_block *)(uintptr_t)b)->plan.samples = AN_SAMPLES_NONE; /* of this run */
             continue;
         }
-        an_outcome mark = {.mark = AN_MARK_DELETION, .details = AN_LIT(AN_DETAILS_SOURCE)};
-        AN_TRY(
-            an_loop_mark(r->l, &r->log, &b->plan, mark.mark, mark.details, mark.reason, NULL, err));
-        set_mark(r, &b->plan, &mark);
+        an_mark m = {.kind = AN_MARK_DELETION, .details = AN_LIT(AN_DETAILS_SOURCE)};
+        AN_TRY(an_loop_mark(r->l, &r->log, &b->plan, &m, NULL, err));
+        set_mark(r, &b->plan, &m);
     }
 out:
     return rc;
@@ -335,9 +334,9 @@ static an_rc after_result(run *r, const an_outcome *o, const an_job_result *res,
              !there->complete           ? "not complete in the bucket"
              : there->has_deletion_mark ? "marked for deletion"
                                         : "made of other sources");
-    an_mark m = {.kind = AN_MARK_DELETION, .details = AN_LIT(AN_DETAILS_SOURCE)};
+    an_mark mark = {.kind = AN_MARK_DELETION, .details = AN_LIT(AN_DETAILS_SOURCE)};
     for (size_t i = 0; i < o->n; i++) {
-        AN_TRY(an_loop_mark(r->l, &r->log, o->blocks[i], &m, NULL, err));
+        AN_TRY(an_loop_mark(r->l, &r->log, o->blocks[i], &mark, NULL, err));
     }
 out:
     return rc;
