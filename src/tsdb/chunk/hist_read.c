@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tsdb/chunk/codecs.h"
+#include "tsdb/chunk/fast_bits.h"
 #include "tsdb/chunk/hist_layout.h"
 
 enum { HEADER = 3 };
@@ -20,6 +21,7 @@ static an_rc hist_open(an_chunk_iter *it, an_err *err)
     h->header = it->data.p[st ? 0 : 2] & AN_HH_GAUGE;
     h->st = an_st_dec_of(st ? it->data.p[2] : 0);
     h->stored = (an_hist){.is_float = it->codec->type == AN_VAL_FHIST};
+    h->t = 0;
     h->t_delta = h->count_delta = h->zero_delta = 0;
     h->count_win = h->zero_win = h->sum_win = AN_XOR_RWIN;
     return AN_OK;
@@ -54,7 +56,12 @@ out:
     return rc;
 }
 
-static void first_sample(an_hist_read *h, an_bitr *r, size_t n_buckets)
+static size_t n_buckets(const an_hist_read *h)
+{
+    return (size_t)h->stored.side[AN_POS].n + h->stored.side[AN_NEG].n;
+}
+
+static void first_sample(an_hist_read *h, an_bitr *r, size_t n)
 {
     an_hist *s = &h->stored;
 
@@ -63,58 +70,75 @@ static void first_sample(an_hist_read *h, an_bitr *r, size_t n_buckets)
         s->count = an_bitr_get(r, 64);
         s->zero_count = an_bitr_get(r, 64);
         h->sum = an_bitr_get(r, 64);
-        for (size_t i = 0; i < n_buckets; i++) h->v[i] = an_bitr_get(r, 64);
+        for (size_t i = 0; i < n; i++) h->v[i] = an_bitr_get(r, 64);
     } else {
         s->count = an_varbit_uint_get(r);
         s->zero_count = an_varbit_uint_get(r);
         h->sum = an_bitr_get(r, 64);
-        for (size_t i = 0; i < n_buckets; i++) h->v[i] = (uint64_t)an_varbit_int_get(r);
+        for (size_t i = 0; i < n; i++) h->v[i] = (uint64_t)an_varbit_int_get(r);
     }
 }
 
-/* Buckets of an integer histogram. Most steps do not change: runs of 0 bits, taken at once. */
-static void next_int_buckets(an_hist_read *h, an_bitr *r, size_t n)
+AN_HOT void next_ints(an_hist_read *h, an_view *r, an_view_copy *copy, size_t n)
 {
-    for (size_t i = 0; i < n && !r->bad;) {
-        uint64_t ahead = an_bitr_peek(r, 56);
-        unsigned zeros = ahead == 0 ? 56 : (unsigned)__builtin_clzll(ahead) - 8;
+    uint64_t *v = h->v, *delta = h->delta;
 
-        if (zeros > n - i) zeros = (unsigned)(n - i);
-        if (!an_bitr_skip(r, zeros)) return;
-        for (size_t end = i + zeros; i < end; i++) h->v[i] += (uint64_t)h->delta[i];
-        if (i == n || zeros == 56) continue;
-        uint64_t dod = (uint64_t)an_varbit_int_get(r);
-        h->delta[i] = (int64_t)((uint64_t)h->delta[i] + dod);
-        h->v[i] += (uint64_t)h->delta[i];
-        i++;
+    for (uint64_t *end = v + n; v < end; v++, delta++) {
+        *delta += (uint64_t)an_view_varbit_int(r, copy);
+        *v += *delta;
     }
 }
 
-/* A later sample; false for an impossible window. */
-static bool next_sample(an_hist_read *h, an_bitr *r, size_t n_buckets)
+AN_HOT bool next_floats(an_hist_read *h, an_view *r, an_view_copy *copy, size_t n)
+{
+    uint64_t *v = h->v;
+    an_xor_rwin *win = h->win;
+
+    for (uint64_t *end = v + n; v < end; v++, win++)
+        if (!an_view_xorv(r, copy, v, win)) return false;
+    return true;
+}
+
+/* A later sample, without its ST; false for an impossible window. */
+static bool next_sample(an_hist_read *h, an_slice data, size_t n, bool *bad)
 {
     an_hist *s = &h->stored;
+    an_view r = an_view_of(data, h->pos);
+    an_view_copy copy;
 
-    h->t_delta = (int64_t)((uint64_t)h->t_delta + (uint64_t)an_varbit_int_get(r));
-    h->t = (int64_t)((uint64_t)h->t + (uint64_t)h->t_delta);
+    h->t_delta += (uint64_t)an_view_varbit_int(&r, &copy);
+    h->t = (int64_t)((uint64_t)h->t + h->t_delta);
     if (s->is_float) {
-        if (!an_xorv_get(r, &s->count, &h->count_win)) return false;
-        if (!an_xorv_get(r, &s->zero_count, &h->zero_win)) return false;
+        if (!an_view_xorv(&r, &copy, &s->count, &h->count_win)) return false;
+        if (!an_view_xorv(&r, &copy, &s->zero_count, &h->zero_win)) return false;
     } else {
-        h->count_delta = (int64_t)((uint64_t)h->count_delta + (uint64_t)an_varbit_int_get(r));
-        s->count += (uint64_t)h->count_delta;
-        h->zero_delta = (int64_t)((uint64_t)h->zero_delta + (uint64_t)an_varbit_int_get(r));
-        s->zero_count += (uint64_t)h->zero_delta;
+        s->count += h->count_delta += (uint64_t)an_view_varbit_int(&r, &copy);
+        s->zero_count += h->zero_delta += (uint64_t)an_view_varbit_int(&r, &copy);
     }
-    if (!an_xorv_get(r, &h->sum, &h->sum_win)) return false;
-    if (h->sum == AN_STALE_NAN) return true;
-    if (!s->is_float) {
-        next_int_buckets(h, r, n_buckets);
-        return true;
+    if (!an_view_xorv(&r, &copy, &h->sum, &h->sum_win)) return false;
+    if (h->sum != AN_STALE_NAN) {
+        if (!s->is_float)
+            next_ints(h, &r, &copy, n);
+        else if (!next_floats(h, &r, &copy, n))
+            return false;
     }
-    for (size_t i = 0; i < n_buckets && !r->bad; i++)
-        if (!an_xorv_get(r, &h->v[i], &h->win[i])) return false;
+    h->pos = an_view_pos(&r);
+    *bad = an_view_bad(&r);
     return true;
+}
+
+/* The ST of a sample, where h->pos is. */
+static void next_st(an_chunk_iter *it, int64_t before, bool *bad)
+{
+    an_hist_read *h = &it->h;
+    size_t at = (size_t)(h->pos / 8);
+    an_bitr r = an_bitr_of(an_slice_of(it->data.p + at, it->data.n - at));
+
+    *bad = !an_bitr_skip(&r, (unsigned)(h->pos % 8));
+    an_st_get(&h->st, &r, it->n_read, h->t, before);
+    *bad = *bad || r.bad;
+    it->st[0] = h->st.st;
+    h->pos = (uint64_t)it->data.n * 8 - an_bitr_left(&r);
 }
 
 /* What the reader of a sample sees of it. */
@@ -153,23 +177,22 @@ static an_rc hist_fill(an_chunk_iter *it, uint32_t want, an_err *err)
 {
     an_rc rc = AN_OK;
     an_hist_read *h = &it->h;
-    an_bitr r = it->in;
     int64_t before = h->t;
+    bool bad = false;
 
     (void)want; /* one at a time */
-    if (it->n_read == 0) AN_TRY(read_layout(it, &r, err));
-    size_t n = (size_t)h->stored.side[AN_POS].n + h->stored.side[AN_NEG].n;
-    if (it->n_read == 0 && !r.bad)
-        first_sample(h, &r, n);
-    else if (!r.bad && !next_sample(h, &r, n))
+    if (it->n_read == 0) {
+        an_bitr r = it->in;
+        AN_TRY(read_layout(it, &r, err));
+        if (!r.bad) first_sample(h, &r, n_buckets(h));
+        h->pos = (uint64_t)it->data.n * 8 - an_bitr_left(&r);
+        bad = r.bad;
+    } else if (!next_sample(h, it->data, n_buckets(h), &bad)) {
         return an_chunk_bad_window(it, it->n_read, err);
-    if (it->codec->has_st) {
-        an_st_get(&h->st, &r, it->n_read, h->t, before);
-        it->st[0] = h->st.st;
     }
-    if (r.bad) return an_chunk_short(it, it->n_read, err);
+    if (!bad && it->codec->has_st) next_st(it, before, &bad);
+    if (bad) return an_chunk_short(it, it->n_read, err);
     it->t[0] = h->t;
-    it->in = r;
     rc = give_out(it, err);
 out:
     return rc;

@@ -37,15 +37,16 @@ typedef struct an_hist_read {
     an_hist h;      /* the present sample, as given out */
     an_hist stored; /* the last one with buckets, as the chunk has it */
     uint8_t header; /* an_hist_header */
-    int64_t t, t_delta;
-    int64_t count_delta, zero_delta; /* integers */
+    int64_t t;
+    uint64_t t_delta, count_delta, zero_delta; /* all wrap; the counts' of integers */
     an_xor_rwin count_win, zero_win, sum_win;
     an_st_dec st;
     uint64_t sum;
+    uint64_t pos; /* of the next bit, from the start of the payload */
     /* Grown in the arena; what they hold now is in `stored`. */
     an_span *spans;
     uint64_t *custom, *v;
-    int64_t *delta;   /* integers: per bucket */
+    uint64_t *delta;  /* integers: per bucket */
     an_xor_rwin *win; /* floats: per bucket */
     an_hist_room reduced[2];
     size_t spans_cap, custom_cap, v_cap, delta_cap, win_cap, reduced_cap;

@@ -2,6 +2,7 @@
 #include "tsdb/chunk/hist_write.h"
 
 #include "tsdb/chunk/codecs.h"
+#include "tsdb/chunk/fast_bits.h"
 #include "tsdb/chunk/hist_layout.h"
 
 void an_hist_start(an_chunk_enc *e)
@@ -49,7 +50,7 @@ static an_rc keep_layout(an_chunk_enc *e, const an_hist *h, an_err *err)
         AN_TRY(an_hist_grow(e->arena, (void **)&w->win, &w->win_cap, n, sizeof *w->win, err));
         for (size_t i = 0; i < n; i++) w->win[i] = AN_XOR_WWIN;
     } else {
-        AN_TRY(an_hist_grow(e->arena, (void **)&w->delta, &w->delta_cap, n, sizeof(int64_t), err));
+        AN_TRY(an_hist_grow(e->arena, (void **)&w->delta, &w->delta_cap, n, sizeof(uint64_t), err));
         memset(w->delta, 0, n * sizeof *w->delta);
     }
     if (pos->n_spans > 0) memcpy(w->spans, pos->spans, pos->n_spans * sizeof(an_span));
@@ -99,45 +100,63 @@ out:
     return rc;
 }
 
-static void put_next_ints(an_chunk_enc *e, an_bitw *w, const an_hist *h)
+AN_HOT void put_next_ints(an_hist_write *a, an_pen *w, const an_hist *h)
 {
-    an_hist_write *a = &e->h;
     an_hist *last = &a->last;
     bool stale = h->sum == AN_STALE_NAN;
     uint64_t count_delta = h->count - last->count, zero_delta = h->zero_count - last->zero_count;
 
-    an_varbit_int_put(w, stale ? 0 : (int64_t)(count_delta - (uint64_t)a->count_delta));
-    an_varbit_int_put(w, stale ? 0 : (int64_t)(zero_delta - (uint64_t)a->zero_delta));
-    an_xorv_put(w, h->sum, last->sum, &a->sum_win);
-    a->count_delta = (int64_t)count_delta;
-    a->zero_delta = (int64_t)zero_delta;
-    uint32_t n = 0;
+    an_pen_varbit_int(w, stale ? 0 : (int64_t)(count_delta - a->count_delta));
+    an_pen_varbit_int(w, stale ? 0 : (int64_t)(zero_delta - a->zero_delta));
+    an_pen_xorv(w, h->sum, last->sum, &a->sum_win);
+    a->count_delta = count_delta;
+    a->zero_delta = zero_delta;
+    uint64_t *was = a->v, *was_delta = a->delta;
     for (int side = AN_POS; side <= AN_NEG && !stale; side++) {
-        for (uint32_t i = 0; i < h->side[side].n; i++, n++) {
-            uint64_t v = h->side[side].v[i], delta = v - a->v[n];
-            an_varbit_int_put(w, (int64_t)(delta - (uint64_t)a->delta[n]));
-            a->delta[n] = (int64_t)delta;
-            a->v[n] = v;
+        const uint64_t *v = h->side[side].v, *end = v + h->side[side].n;
+        for (; v < end; v++, was++, was_delta++) {
+            uint64_t delta = *v - *was;
+            an_pen_varbit_int(w, (int64_t)(delta - *was_delta));
+            *was_delta = delta;
+            *was = *v;
         }
     }
 }
 
-static void put_next_floats(an_chunk_enc *e, an_bitw *w, const an_hist *h)
+AN_HOT void put_next_floats(an_hist_write *a, an_pen *w, const an_hist *h)
 {
-    an_hist_write *a = &e->h;
     an_hist *last = &a->last;
-    uint32_t n = 0;
+    uint64_t *was = a->v;
+    an_xor_wwin *win = a->win;
 
-    an_xorv_put(w, h->count, last->count, &a->count_win);
-    an_xorv_put(w, h->zero_count, last->zero_count, &a->zero_win);
-    an_xorv_put(w, h->sum, last->sum, &a->sum_win);
+    an_pen_xorv(w, h->count, last->count, &a->count_win);
+    an_pen_xorv(w, h->zero_count, last->zero_count, &a->zero_win);
+    an_pen_xorv(w, h->sum, last->sum, &a->sum_win);
     for (int side = AN_POS; side <= AN_NEG && h->sum != AN_STALE_NAN; side++) {
-        for (uint32_t i = 0; i < h->side[side].n; i++, n++) {
-            uint64_t v = h->side[side].v[i];
-            an_xorv_put(w, v, a->v[n], &a->win[n]);
-            a->v[n] = v;
+        const uint64_t *v = h->side[side].v, *end = v + h->side[side].n;
+        for (; v < end; v++, was++, win++) {
+            an_pen_xorv(w, *v, *was, win);
+            *was = *v;
         }
     }
+}
+
+/* A sample behind the first one. */
+static void put_next(an_chunk_enc *e, int64_t t, const an_hist *h)
+{
+    an_pen w = an_pen_of(&e->w);
+    uint64_t t_delta = (uint64_t)t - (uint64_t)e->t;
+
+    an_pen_varbit_int(&w, (int64_t)(t_delta - e->t_delta));
+    if (h->is_float)
+        put_next_floats(&e->h, &w, h);
+    else
+        put_next_ints(&e->h, &w, h);
+    an_pen_back(&w, &e->w);
+    e->t_delta = t_delta;
+    e->h.last.count = h->count;
+    e->h.last.zero_count = h->zero_count;
+    e->h.last.sum = h->sum;
 }
 
 /* Appends to a chunk with the same buckets, or begins one. */
@@ -151,18 +170,7 @@ static an_rc put(an_chunk_enc *e, int64_t t, int64_t st, const an_hist *sample, 
         AN_TRY(put_first(e, t, h, err));
     } else {
         AN_TRY(an_chunk_enc_room(e, sample_bits(h), err));
-        an_bitw w = e->w;
-        uint64_t t_delta = (uint64_t)t - (uint64_t)e->t;
-        an_varbit_int_put(&w, (int64_t)(t_delta - e->t_delta));
-        if (h->is_float)
-            put_next_floats(e, &w, h);
-        else
-            put_next_ints(e, &w, h);
-        e->w = w;
-        e->t_delta = t_delta;
-        e->h.last.count = h->count;
-        e->h.last.zero_count = h->zero_count;
-        e->h.last.sum = h->sum;
+        put_next(e, t, h);
     }
     if (e->codec->has_st) an_st_put(&e->st, &e->w, e->n, t, e->t, st);
     e->t = t;

@@ -16,14 +16,14 @@ typedef struct an_hist_write {
         append_only; /* nothing is widened: a sample that would need it is not appended, fit->cut */
     uint8_t header;  /* an_hist_header of the open chunk */
     an_hist last;    /* the last sample; its buckets are those of the last one that was not stale */
-    int64_t count_delta, zero_delta;
+    uint64_t count_delta, zero_delta; /* of integers; they wrap */
     an_xor_wwin count_win, zero_win, sum_win;
     an_st_enc st;
     an_hist_align align;
     /* Grown in the arena. */
     an_span *spans;
     uint64_t *custom, *v, *wide;
-    int64_t *delta;
+    uint64_t *delta;
     an_xor_wwin *win;
     size_t spans_cap, custom_cap, v_cap, wide_cap, delta_cap, win_cap;
     struct an_chunk_iter *reader; /* of the chunk that is rewritten */

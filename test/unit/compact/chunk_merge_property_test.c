@@ -5,7 +5,7 @@
 #include "tsdb/chunk/reencode.h"
 #include "unit/compact/task_builder.h"
 
-enum { ROUNDS = 600, SAMPLES_MAX = 4096, STREAMS_MAX = 1024 };
+enum { ROUNDS = 200, SAMPLES_MAX = 4096, STREAMS_MAX = 1024 };
 
 static uint64_t seed;
 
