@@ -10,15 +10,28 @@
 
 static const an_batch_frame *frames_of(const an_batch *b)
 {
-    return (const an_batch_frame *)(const void *)b->frames.p;
+    const void *v = b->frames.p;
+    return v;
 }
 static const an_chunk_meta *metas_of(const an_batch *b)
 {
-    return (const an_chunk_meta *)(const void *)b->metas.p;
+    const void *v = b->metas.p;
+    return v;
+}
+static const an_chunk_meta *results_of(const an_batch *b)
+{
+    const void *v = b->out.metas.p;
+    return v;
+}
+static const an_interval *cuts_of(const an_batch *b)
+{
+    const void *v = b->cuts.p;
+    return v;
 }
 static const an_batch_member *members_of(const an_batch *b)
 {
-    return (const an_batch_member *)(const void *)b->members.p;
+    const void *v = b->members.p;
+    return v;
 }
 static size_t n_frames(const an_batch *b) { return b->frames.n / sizeof(an_batch_frame); }
 static size_t n_members(const an_batch *b) { return b->members.n / sizeof(an_batch_member); }
@@ -289,7 +302,7 @@ static an_rc build_task(an_batch *b, const an_batch_task *t, an_task *out)
         return AN_FAIL(&b->err, AN_ELIMIT, "no memory to merge %zu chunks", t->n_frames);
     for (size_t j = 0; j < t->n_members; j++) {
         const an_batch_member *m = &members_of(b)[t->member + j];
-        const an_interval *cuts = (const an_interval *)(const void *)b->cuts.p; /* may be NULL */
+        const an_interval *cuts = cuts_of(b); /* may be NULL */
         an_task_chunk *v = chunks + (m->frame - t->frame);
         an_intervals *in = &members[j].cuts;
 
@@ -322,7 +335,7 @@ static an_rc build_task(an_batch *b, const an_batch_task *t, an_task *out)
 /* What the fold has appended: counted as any other chunk. */
 static void count_results(an_batch *b, const an_batch_task *t)
 {
-    const an_chunk_meta *m = (const an_chunk_meta *)(const void *)b->out.metas.p;
+    const an_chunk_meta *m = results_of(b);
 
     for (size_t i = t->out; i < t->out + t->n_out; i++) {
         an_cursor c = an_cursor_of(
@@ -381,7 +394,7 @@ static an_rc find_stray(an_batch *b, const an_task *task)
 /* Upstream verifies its result and halts. Passing chunks have been checked with their index. */
 static an_rc check_range(an_batch *b, const an_batch_task *t, const an_task *task)
 {
-    const an_chunk_meta *m = (const an_chunk_meta *)(const void *)b->out.metas.p;
+    const an_chunk_meta *m = results_of(b);
 
     for (size_t i = t->out; i < t->out + t->n_out; i++) {
         if (m[i].mint >= b->o.mint && m[i].maxt <= b->o.maxt) continue;

@@ -89,8 +89,21 @@ void an_batch_rollback(an_batch *b, an_batch_mark m);
 /* Checks, folds, counts; sets rc and err. Again is fine: what it found before is forgotten. */
 void an_batch_work(an_batch *b);
 
+/* The tasks, the ordinals that they point into, and the chunks of those that pass or were folded.
+ */
+static inline const uint32_t *an_batch_labels(const an_batch *b, const an_batch_task *t)
+{
+    const void *v = b->labels.p;
+    return (const uint32_t *)v + t->label;
+}
+static inline an_chunk_meta *an_batch_metas(const an_buf *metas)
+{
+    void *v = metas->p;
+    return v;
+}
 static inline an_batch_task *an_batch_tasks(const an_batch *b, size_t *n)
 {
+    void *v = b->tasks.p;
     *n = b->tasks.n / sizeof(an_batch_task);
-    return (an_batch_task *)(void *)b->tasks.p;
+    return v;
 }

@@ -115,8 +115,7 @@ static an_rc add_series(an_commit *c, const uint32_t *labels, const an_batch_tas
     AN_CHECK(!c->pending.failed, err, AN_ELIMIT,
              "no memory for the entry of a series with %zu chunks", c->pending.n / sizeof *m + n);
     if (!t->last) goto out;
-    AN_TRY(an_index_writer_add(c->index, labels, t->n_labels,
-                               (const an_chunk_meta *)(const void *)c->pending.p,
+    AN_TRY(an_index_writer_add(c->index, labels, t->n_labels, an_batch_metas(&c->pending),
                                c->pending.n / sizeof *m, err));
 out:
     return rc;
@@ -125,12 +124,12 @@ out:
 static an_rc commit_task(an_commit *c, an_batch *b, const an_batch_task *t, span *s, an_err *err)
 {
     an_rc rc = AN_OK;
-    const uint32_t *labels = (const uint32_t *)(const void *)b->labels.p + t->label;
+    const uint32_t *labels = an_batch_labels(b, t);
     bool fold = t->n_members > 0;
     const an_buf *buf = fold ? &b->out.frames : &b->in;
     an_buf *metas = fold ? &b->out.metas : &b->metas;
     size_t from = fold ? t->out : t->frame, n = fold ? t->n_out : t->n_frames;
-    an_chunk_meta *m = n == 0 ? NULL : (an_chunk_meta *)(void *)metas->p + from;
+    an_chunk_meta *m = n == 0 ? NULL : an_batch_metas(metas) + from;
     size_t n_all = metas->n / sizeof *m;
 
     if (t->first) c->cutter = an_segment_cutter_of(c->segment_max, c->pos);
@@ -155,8 +154,7 @@ an_rc an_commit_batch(an_commit *c, an_batch *b, an_err *err)
     if (b->rc != AN_OK) {
         const an_batch_task *t = &tasks[b->bad_task];
         *err = b->err;
-        an_commit_wrap_series(c->symbols, (const uint32_t *)(const void *)b->labels.p + t->label,
-                              t->n_labels, err);
+        an_commit_wrap_series(c->symbols, an_batch_labels(b, t), t->n_labels, err);
         return b->rc;
     }
     for (size_t i = 0; i < n; i++) AN_TRY(commit_task(c, b, &tasks[i], &s, err));

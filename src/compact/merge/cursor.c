@@ -14,7 +14,7 @@ an_rc an_series_cursor_open(const an_series_cursor_opts *opts, an_series_cursor 
     memset(c, 0, sizeof *c);
     c->o = *opts;
     an_buf_init(&c->label_buf, AN_INDEX_ITEM_MAX, opts->budget);
-    an_buf_init(&c->chunk_buf, AN_INDEX_ITEM_MAX * 8, opts->budget);
+    an_buf_init(&c->chunk_buf, (size_t)AN_INDEX_ITEM_MAX * 8, opts->budget);
     an_buf_init(&c->dup_buf, FRAME_MAX, opts->budget);
     an_index_health_init(&c->health, ix, m->mint, m->maxt, opts->budget);
     c->arena = an_arena_new(opts->budget);
@@ -56,7 +56,8 @@ static an_rc map_labels(an_series_cursor *c, const an_series_entry *e, an_err *e
     an_buf_clear(&c->label_buf);
     AN_CHECK(an_buf_reserve(&c->label_buf, n * sizeof(uint32_t)), err, AN_ELIMIT,
              "no memory for a series of %zu labels", e->n_labels);
-    uint32_t *v = (uint32_t *)(void *)c->label_buf.p;
+    void *words = c->label_buf.p;
+    uint32_t *v = words;
     for (size_t i = 0; i < n; i++) AN_TRY(an_ordmap_get(c->o.map, e->labels[i], &v[i], err));
     c->labels = v;
     c->n_labels = e->n_labels;
@@ -144,7 +145,8 @@ static an_rc clamp_slowly(an_series_cursor *c, const an_series_entry *e, an_inte
         if (m->maxt == c->o.maxt) c->edge_samples++;
     }
     c->n_chunks = c->chunk_buf.n / sizeof(an_chunk_meta);
-    c->chunks = (const an_chunk_meta *)(const void *)c->chunk_buf.p;
+    const void *kept = c->chunk_buf.p;
+    c->chunks = kept;
     AN_CHECK(!c->chunk_buf.failed, err, AN_ELIMIT, "no memory for a series of %zu chunks",
              e->n_chunks);
     an_arena_reset(c->arena);

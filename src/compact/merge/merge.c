@@ -42,7 +42,7 @@ static an_rc merge_symbols(run *r, an_err *err)
 {
     an_rc rc = AN_OK;
     size_t bad = SIZE_MAX;
-    an_window **windows = calloc(r->n + 1, sizeof *windows);
+    an_window **windows = (an_window **)calloc(r->n + 1, sizeof *windows);
     an_source *sources = calloc(r->n + 1, sizeof *sources);
     an_symbols_input *v = calloc(r->n + 1, sizeof *v);
 
@@ -61,7 +61,7 @@ out:
         r->inputs[i].map = v[i].map;
         an_window_close(windows[i]);
     }
-    free(windows);
+    free((void *)windows);
     free(sources);
     free(v);
     return rc;
@@ -89,8 +89,8 @@ static an_rc check_bounds(run *r, an_err *err)
 {
     an_rc rc = AN_OK;
     an_index_bounds b;
-    an_index *heads = calloc(r->n, sizeof *heads);
-    an_source *sources = calloc(r->n, sizeof *sources);
+    an_index *heads = calloc(r->n + 1, sizeof *heads);
+    an_source *sources = calloc(r->n + 1, sizeof *sources);
 
     an_assert(heads != NULL && sources != NULL);
     for (size_t i = 0; i < r->n; i++) {
@@ -393,7 +393,7 @@ static void close_all(run *r)
     an_strtab_free(r->symbols);
     free(r->inputs);
     free(r->cursors);
-    free(r->blocks);
+    free((void *)r->blocks);
     free(r->ring);
 }
 
@@ -429,7 +429,7 @@ an_rc an_merge_run(an_arena *a, const an_merge_input *inputs, size_t n, const an
     an_assert(n > 0 && opts->n_batches > 0 && opts->mint < opts->maxt);
     r.inputs = calloc(n, sizeof *r.inputs);
     r.cursors = calloc(n, sizeof *r.cursors);
-    r.blocks = calloc(n, sizeof *r.blocks);
+    r.blocks = (const an_block_reader **)calloc(n, sizeof *r.blocks);
     r.ring = calloc(opts->n_batches, sizeof *r.ring);
     an_assert(r.inputs != NULL && r.cursors != NULL && r.blocks != NULL && r.ring != NULL);
     for (size_t i = 0; i < n; i++) r.blocks[i] = inputs[i].block;

@@ -71,8 +71,8 @@ void an_ordmap_free(an_ordmap *pub)
 static void put(map *m, uint32_t i, uint32_t ref, uint32_t ord)
 {
     if (m->pairs) {
-        m->words[2 * i] = ref;
-        m->words[2 * i + 1] = ord;
+        m->words[2 * (size_t)i] = ref;
+        m->words[2 * (size_t)i + 1] = ord;
     } else {
         m->words[i] = ord;
     }

@@ -12,16 +12,16 @@ static bool less(const void *pa, const void *pb)
 void an_series_merge_open(an_series_merge *m, an_series_cursor *cursors, size_t n)
 {
     memset(m, 0, sizeof *m);
-    m->heap.v = calloc(n + 1, sizeof *m->heap.v);
-    m->set = calloc(n + 1, sizeof *m->set);
+    m->heap.v = (void **)calloc(n + 1, sizeof *m->heap.v);
+    m->set = (an_series_cursor **)calloc(n + 1, sizeof *m->set);
     an_assert(m->heap.v != NULL && m->set != NULL); /* a pointer for each input */
     for (size_t i = 0; i < n; i++) m->set[m->n_set++] = &cursors[i];
 }
 
 void an_series_merge_close(an_series_merge *m)
 {
-    free(m->heap.v);
-    free(m->set);
+    free((void *)m->heap.v);
+    free((void *)m->set);
     memset(m, 0, sizeof *m);
 }
 

@@ -36,7 +36,7 @@ an_rc an_symbols_merge(an_symbols_input *inputs, size_t n, an_strtab *union_tabl
     *bad = SIZE_MAX;
     an_buf_init(&sym, AN_INDEX_ITEM_MAX, scratch);
     head *heads = calloc(n + 1, sizeof *heads);
-    heap.v = calloc(n + 1, sizeof *heap.v);
+    heap.v = (void **)calloc(n + 1, sizeof *heap.v);
     an_assert(heads != NULL && heap.v != NULL);
     for (size_t i = 0; i < n; i++) inputs[i].map = NULL;
     for (size_t i = 0; i < n; i++) {
@@ -71,6 +71,6 @@ out:
     for (size_t i = 0; i < n; i++) an_symbol_iter_close(heads[i].it);
     an_buf_deinit(&sym);
     free(heads);
-    free(heap.v);
+    free((void *)heap.v);
     return rc;
 }
