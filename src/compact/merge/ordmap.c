@@ -5,7 +5,7 @@
 
 enum { PAGE_WORDS = 1024, CACHED = 32 }; /* pages of a spilled map in memory: number mod CACHED */
 
-_Static_assert(CACHED *PAGE_WORDS * sizeof(uint32_t) == AN_ORDMAP_SPILLED_BYTES, "as promised");
+_Static_assert(sizeof(uint32_t) * PAGE_WORDS * CACHED == AN_ORDMAP_SPILLED_BYTES, "as promised");
 
 typedef struct map {
     an_ordmap pub; /* first: the public pointer is this one */
