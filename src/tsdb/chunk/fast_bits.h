@@ -82,7 +82,7 @@ AN_HOT int64_t an_view_varbit_int(an_view *v, an_view_copy *copy)
     }
     unsigned row = (unsigned)__builtin_clzll(~w | 1), n = an_varbit_width[row < 8 ? row : 8];
     if (__builtin_expect(row >= 7, 0)) {
-        v->pos += row == 7 ? 8 : 8;
+        v->pos += 8;
         w = an_view_bits64(v);
         v->pos += n;
         return an_bounded_signed(w >> (64 - n), n);

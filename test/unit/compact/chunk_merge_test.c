@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Chunks of several blocks merged: against upstream's recorded merges, and what must hold for every
  * merge. */
+#include "compact/dedup/penalty.h"
 #include "tsdb/chunk/aggr.h"
 #include "unit/compact/task_builder.h"
 
@@ -316,6 +317,38 @@ static void memory_that_ends_is_an_error(void **state)
     }
 }
 
+/* Streams that run side by side nest: how many, is bounded. */
+static void too_many_replicas_at_one_time_are_refused(void **state)
+{
+    (void)state;
+    builder *b = builder_new();
+    enum { N = AN_PENALTY_DEPTH + 100 };
+    an_piece *pieces = an_arena_alloc(b->a, N * sizeof *pieces);
+    const an_piece **list = an_arena_alloc(b->a, N * sizeof *list);
+    an_readers readers = an_readers_of(b->a);
+    an_sample s[40];
+    an_penalty p;
+    an_feed *at;
+    an_err err;
+    an_rc rc = AN_OK;
+
+    builder_member(b);
+    for (size_t i = 0; i < N; i++) {
+        for (size_t k = 0; k < 40; k++) s[k] = f((int64_t)(100000 * k + i), 1);
+        b->member[0].n_chunks = 0;
+        assert_true(builder_samples(b, s, 40));
+        pieces[i] = (an_piece){.codec = an_chunk_codec_of(AN_ENC_XOR), .data = b->chunk[0][0].data};
+        list[i] = &pieces[i];
+    }
+    assert_int_equal(an_penalty_open(&p, &readers, list, N, &err), AN_OK);
+    while (rc == AN_OK) {
+        rc = an_penalty_next(&p, &at, &err);
+        assert_true(rc != AN_OK || at != NULL);
+    }
+    assert_int_equal(rc, AN_ELIMIT);
+    builder_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -326,6 +359,7 @@ int main(void)
         cmocka_unit_test(a_chunk_that_cannot_be_decoded_is_named),
         cmocka_unit_test(cuts_come_before_the_merge),
         cmocka_unit_test(memory_that_ends_is_an_error),
+        cmocka_unit_test(too_many_replicas_at_one_time_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

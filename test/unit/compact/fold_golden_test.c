@@ -72,6 +72,28 @@ static void compare(golden_case *c, const char *dir, an_ulid id)
     assert_true(files >= 2);
 }
 
+/* Runs plan 0 of a case that upstream makes nothing, or nothing good, of. */
+static an_rc run_other(const char *name, an_job_result *r, an_err *err)
+{
+    golden_case c;
+    tmpdir t;
+
+    print_message("%s\n", name);
+    golden_open(&c, "compact", name);
+    tmpdir_make(&t);
+    an_spill_dir *spill = an_spill_dir_new(t.path);
+    an_budget *budget = an_budget_new(256 * MIB);
+    an_fold fold = an_chunk_merge_fold(
+        golden_has_flag(&c, "--deduplication.func=penalty") ? AN_MERGE_PENALTY : AN_MERGE_CHAIN);
+    an_job_opts o = {.budget = budget, .spill = an_spill_dir_table(spill), .fold = &fold};
+    an_rc rc = golden_run_plan(&c, c.bucket, 0, &o, r, err);
+    an_budget_free(budget);
+    an_spill_dir_free(spill);
+    tmpdir_remove(&t);
+    golden_close(&c);
+    return rc;
+}
+
 static void run_case(const char *name, size_t workers)
 {
     golden_case c;
@@ -173,6 +195,31 @@ static void chunks_with_start_timestamps_become_prometheus_bytes(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) run_case(cases[i], 0);
 }
 
+/* Upstream fails at a stale marker in a gauge chunk that is cut; here another chunk begins. */
+static void a_cut_gauge_chunk_with_a_stale_marker_becomes_several(void **state)
+{
+    (void)state;
+    an_job_result r = {0};
+    an_err err = {0};
+
+    assert_int_equal(run_other("c11d-tombstones-histogram-stale", &r, &err), AN_OK);
+    assert_int_equal(r.outcome, AN_JOB_PUBLISHED);
+    /* The interval holds four samples, 0 to 180 s, of the four times 180. */
+    assert_int_equal(r.meta.stats.samples, 4 * 180 - 4);
+    assert_int_equal(r.meta.stats.chunks, 4 * 3 + 1);
+}
+
+/* Penalty dedup upstream takes a chunk with a wrong checksum for the end of its series. */
+static void a_wrong_checksum_is_an_error_with_every_function(void **state)
+{
+    (void)state;
+    an_job_result r;
+    an_err err = {0};
+
+    assert_int_equal(run_other("c09f-penalty-chunk-crc", &r, &err), AN_ECORRUPT);
+    assert_int_equal(err.cause, AN_CAUSE_CHUNK_CHECKSUM);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -181,6 +228,8 @@ int main(void)
         cmocka_unit_test(replicas_become_upstreams_bytes),
         cmocka_unit_test(deleted_samples_are_cut_out_of_chunks),
         cmocka_unit_test(chunks_with_start_timestamps_become_prometheus_bytes),
+        cmocka_unit_test(a_cut_gauge_chunk_with_a_stale_marker_becomes_several),
+        cmocka_unit_test(a_wrong_checksum_is_an_error_with_every_function),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
