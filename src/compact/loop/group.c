@@ -419,6 +419,24 @@ static void stop_group(run *r, const an_outcome *o, const an_err *err)
 
 typedef enum step { STEP_DONE, STEP_AGAIN, STEP_RELIST } step;
 
+/* A result must not overlap what stays in its group, where overlaps are not merged. */
+static an_rc check_range(run *r, const an_outcome *o, an_err *err)
+{
+    const an_plan_block **others = an_arena_alloc(r->work, (r->group.n + 1) * sizeof *others);
+    char id[AN_ULID_TEXT + 1];
+
+    if (r->l->o.plan.vertical) return AN_OK;
+    size_t n = an_overlap_with_result(r->group.blocks, r->group.n, o->blocks, o->n, o->mint,
+                                      o->maxt, others);
+    if (n == 0) return AN_OK;
+    an_ulid_format(others[0]->id, id);
+    (void)AN_FAIL(err, AN_EHALT,
+                  "the result of [%" PRId64 ", %" PRId64 ") would overlap %zu blocks, first %s",
+                  o->mint, o->maxt, n, id);
+    (void)an_err_at(err, id, NULL, -1);
+    return an_err_cause(err, AN_CAUSE_RESULT_OVERLAP);
+}
+
 static step execute(run *r, const an_outcome *o, bool *changed, an_err *err)
 {
     an_job_result res = {0};
@@ -426,7 +444,8 @@ static step execute(run *r, const an_outcome *o, bool *changed, an_err *err)
 
     AN_LOG(&r->log, AN_LOG_INFO, "compaction available and planned",
            AN_TEXT("plan", plan_text(r->work, o)), AN_TEXT("why", o->why));
-    an_rc rc = run_job(r, o, &res, err);
+    an_rc rc = check_range(r, o, err);
+    if (rc == AN_OK) rc = run_job(r, o, &res, err);
     if (rc == AN_OK) {
         report_inputs(r, o, &res);
         atomic_fetch_add(&r->l->bytes_read, res.bytes_read);

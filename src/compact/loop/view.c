@@ -40,11 +40,7 @@ static int64_t marked_ms(const an_state_block *s)
     const an_mark *m = readable(s, AN_MARK_DELETION);
 
     if (m == NULL) return 0;
-    if (m->time_s == 0) return s->marks[AN_MARK_DELETION].mtime_ms;
-    /* Seconds beyond int64 milliseconds are as far away as can be told. */
-    int64_t ms;
-    if (__builtin_mul_overflow(m->time_s, 1000, &ms)) ms = m->time_s < 0 ? INT64_MIN : INT64_MAX;
-    return ms;
+    return an_mark_ms(m, s->marks[AN_MARK_DELETION].mtime_ms);
 }
 
 static void fill_block(const an_state_block *s, an_troubles *t, an_view_block *out)
