@@ -79,7 +79,7 @@ static void *watch(void *arg)
 
 an_rc an_signals_start(const an_log *log, an_ctx *ctx, an_signals **out, an_err *err)
 {
-    static const int ignored[] = {SIGPIPE, SIGUSR1, SIGUSR2};
+    static const int ignored[] = {SIGPIPE, SIGUSR1, SIGUSR2, SIGXFSZ};
     an_signals *s = calloc(1, sizeof *s);
 
     an_assert(s != NULL);

@@ -4,7 +4,8 @@
  * They are blocked in all threads and taken by one thread of its own, which logs upstream's line
  * and cancels the context. When the work has not come to its end some seconds later (a hung disk),
  * that thread ends the process: everything that anneal leaves at any moment is a state from which
- * the next run goes on. SIGHUP is logged, SIGUSR1, SIGUSR2 and SIGPIPE are ignored.
+ * the next run goes on. SIGHUP is logged, SIGUSR1, SIGUSR2 and SIGPIPE are ignored, and SIGXFSZ: a
+ * write over the limit of file sizes fails as on a full disk.
  * Source: spec/operations.md 1.6. */
 #pragma once
 #include "base/ctx.h"

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 typedef struct snap_file {
     char *key;
@@ -25,8 +26,8 @@ void snapshot_take(const char *dir, snapshot *out);
 void snapshot_free(snapshot *s);
 /* NULL: it is not there. */
 const snap_file *snapshot_find(const snapshot *s, const char *key);
-/* Makes a new folder of it. */
-void snapshot_put(const snapshot *s, const char *dir);
+/* Makes a new folder of it; all files were written at `mtime`. */
+void snapshot_put(const snapshot *s, const char *dir, const struct timespec *mtime);
 
 /* What is made of what, from the meta.json of the new blocks in `want`. */
 typedef struct lineage {
@@ -44,12 +45,12 @@ void lineage_free(lineage *l);
  *
  *   - a source is there, unchanged; one that is to be removed may be gone if its meta.json went
  * first and its deletion mark goes last;
- *   - everything else is an object of `want`, with all its bytes;
+ *   - everything else is an object of `want`, with all its bytes (but see same_mark);
  *   - a new block with a meta.json has all its objects;
  *   - a block that is marked because a result was made of it: that result is complete. */
 const char *snapshot_at_any_moment(const snapshot *src, const snapshot *want, const lineage *l,
                                    const snapshot *got);
-/* NULL when `got` is `want`. */
+/* NULL when `got` is `want` (but see same_mark). */
 const char *snapshot_at_the_end(const snapshot *want, const snapshot *got);
 /* The first folder of the form of a block without meta.json that was not there before; or NULL. */
 const char *snapshot_half_block(const snapshot *src, const snapshot *got);

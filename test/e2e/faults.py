@@ -20,8 +20,15 @@ import time
 
 import bucketdir as B
 
-# What is left to a later change, with the reason; everything else is checked.
-LATER = []
+# What waits for something that is not built yet, with what it waits for. Of these only that is checked
+# which holds already: nothing lost, no mark and no block that nobody expects, the healthy group
+# compacted, exit code 1 when work is left over.
+LATER = [
+    (r"ds-|aggr-compact-ok$|dup-chunks-downsample$|range-huge$", "downsampling"),
+    (r"nocompact-40h-bad-chunk$|overlap-no-downsampling$", "downsampling"),
+    (r"vertical-downsampled-vertical$", "overlapping blocks"),
+    (r"outside-chunks-unplanned$", "looking into blocks that are in no plan"),
+]
 
 NOBODY = 65534
 
@@ -38,8 +45,12 @@ class Fault:
         self.o = json.load(open(os.path.join(self.dir, "observed.json")))
         self.env = self.o.get("environment") or {}
         self.ulid = expected["blocks"]
-        self.groups = {k: labels_text(v) for k, v in self.o.get("groups", {}).items()}
+        self.groups = {k: labels_text(v) for k, v in self.o.get("groups", {}).items() if v is not None}
         self.groups["{}"] = "{}"
+        for role in ("P3", "P2", "P1"):
+            meta = B.read(os.path.join(self.dir, "in", self.ulid[role], "meta.json")) if role in self.ulid else b""
+            if readable(meta):
+                self.groups["before"] = labels_text(json.loads(meta)["thanos"]["labels"])
 
     def upstream(self):
         w, once = self.o["wait"], self.o["once"]
@@ -266,6 +277,11 @@ class Check:
         return (labels_text(t["labels"]), t["downsample"]["resolution"], meta["minTime"], meta["maxTime"],
                 tuple(sorted(meta["compaction"]["sources"])), meta["stats"].get("numSamples", 0))
 
+    @staticmethod
+    def shape_of_upstream(b):
+        return (labels_text(b["labels"]), b["resolution"], b["mint"], b["maxt"], tuple(sorted(b["sources"])),
+                b["stats"].get("numSamples", 0))
+
     def blocks(self):
         """New blocks: upstream's, or the listed ones plus those of the healthy group."""
         new = sorted(self.shape(m) for m in self.new().values())
@@ -275,9 +291,7 @@ class Check:
         if e == "none":
             want = []
         else:
-            upstream = sorted((labels_text(b["labels"]), b["resolution"], b["mint"], b["maxt"],
-                               tuple(sorted(b["sources"])), b["stats"].get("numSamples", 0))
-                              for b in self.f.o["wait"]["new_blocks"].values())
+            upstream = sorted(self.shape_of_upstream(b) for b in self.f.o["wait"]["new_blocks"].values())
             if e == "upstream":
                 want = upstream
             else:
@@ -318,13 +332,19 @@ class Check:
                 got = self.after.get(u, {}).get(rel)
                 if got is None:
                     self.say("lost:", u, rel)
-                elif got != body:
+                elif got != body and not self.better_mark(u, rel, body, got):
                     self.say("changed:", u, rel)
             for rel in set(self.after.get(u, {})) - set(objs) - set(B.MARKS):
                 self.say("added:", u, rel)
         for u in {self.f.ulid[r] for r in self.e.get("removed", [])}:
             if self.after.get(u):
                 self.say("block", self.roles([u]), "should have been removed")
+
+    def better_mark(self, u, rel, was, got):
+        """A mark that could not be read may be replaced by one of a block that really is to go."""
+        allowed = {(self.f.ulid[m["block"]], m["file"]) for m in self.e["marks"]["may"]}
+        return ((u, rel) in allowed and not readable(was) and readable(got) and json.loads(got).get("id") == u
+                and u in self.sources_of_new())
 
     def exit(self):
         codes = {self.e["one_shot_exit"]}
@@ -333,6 +353,20 @@ class Check:
                 codes |= {0, 1}
         if self.run.code not in codes:
             self.say("exit code", self.run.code, "expected", self.e["one_shot_exit"])
+
+    def so_far(self):
+        """What holds although a part is not built yet."""
+        healthy = self.f.groups.get("healthy")
+        upstream = {self.shape_of_upstream(b) for b in self.f.o["wait"]["new_blocks"].values()}
+        made = {self.shape(m) for m in self.new().values()}
+        strange = sorted(b for b in made - upstream if b[0] != healthy)
+        if strange:
+            self.say("new blocks", strange, "that upstream does not make")
+        if self.e["healthy_groups_complete"] and healthy and healthy not in {b[0] for b in made}:
+            self.say("the healthy group was not compacted")
+        self.marks()
+        self.losses()
+        return self.problems
 
     def all(self):
         self.isolation()
@@ -351,7 +385,7 @@ def readable(body):
         return False
 
 
-def run_fault(args, fault):
+def run_fault(args, fault, later):
     tmp = tempfile.mkdtemp(prefix="fault-")
     place = Place(fault, tmp)
     try:
@@ -361,7 +395,8 @@ def run_fault(args, fault):
         flags = fault.o["once"]["flags"] + args.flags.split()
         run = B.Run(args.binary, place.bucket, place.data, flags, preexec=place.preexec)
         after = B.objects(place.bucket) if os.path.isdir(place.bucket) else {}
-        problems = Check(fault, run, before, after).all()
+        check = Check(fault, run, before, after)
+        problems = check.so_far() if later else check.all()
         if run.code not in (0, 1):
             problems.append("ended with %d" % run.code)
         return run, problems
@@ -389,10 +424,9 @@ def main():
         why = next((w for rx, w in LATER if re.match(rx, e["fault"])), None)
         if why:
             later.setdefault(why, []).append(e["fault"])
-            continue
         fault = Fault(args.faults, e)
         try:
-            run, problems = run_fault(args, fault)
+            run, problems = run_fault(args, fault, why)
         except subprocess.TimeoutExpired as x:
             run, problems = None, ["did not end within %d s" % x.timeout]
         if isinstance(problems, str):
@@ -409,12 +443,12 @@ def main():
                 print("     " + p[:400])
             if args.log and run:
                 print(run.log)
-        else:
+        elif not why:
             passed += 1
     for why, l in skipped.items():
         print("skipped (%s): %s" % (why, " ".join(l)))
     for why, l in later.items():
-        print("later (%s): %d faults: %s" % (why, len(l), " ".join(l)))
+        print("later (%s): %d faults, checked so far as they go: %s" % (why, len(l), " ".join(l)))
     print("%d passed, %d failed" % (passed, failed))
     return 1 if failed or passed == 0 else 0
 

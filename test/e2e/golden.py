@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""golden.py BINARY GOLDEN_DIR [--only REGEX] [--flags "..."] [--flip]
+"""golden.py BINARY GOLDEN_DIR [--only REGEX] [--flags "..."] [--flip] [--smallest-memory]
 
 Runs `anneal compact` on every recorded case of upstream's compactor and compares the bucket that it
 leaves: index and chunks byte for byte, meta.json as values and as text, marks, what was removed,
 the exit code; where anneal differs on purpose, with expected-anneal.json. With --flip, every
-expected file of a passing case is damaged by one byte and the comparison must notice.
+expected file of a passing case is damaged by one byte and the comparison must notice. With
+--smallest-memory the program has as little memory as it accepts (it says so when that is too little).
 """
 import argparse
 import json
@@ -252,7 +253,8 @@ def flips(case, bucket, src):
     """One byte of each expected file is changed; every comparison must fail."""
     missed = []
     n = 0
-    for out, objs in case.out.items():
+    for out in (str(o["n"]) for o in case.wants_outputs()):
+        objs = case.out[out]
         for key, body in list(objs.items()):
             at = len(body) // 2
             if key == "meta.json":
@@ -307,6 +309,21 @@ def run_case(args, case, tmp):
     return problems, run, flipped
 
 
+def smallest_memory(args, case):
+    """The flag that gives the program the least memory with which it starts."""
+    tmp = tempfile.mkdtemp(prefix="golden-")
+    try:
+        bucket = os.path.join(tmp, "bucket")
+        os.makedirs(bucket)
+        run = B.Run(args.binary, bucket, os.path.join(tmp, "data"), case.expect["base_flags"] + ["--memory-limit=1KB"])
+        least = re.search(r"at least ([0-9.]+[KMGiB]+) is needed", run.log)
+        if run.code != 1 or not least:
+            raise ValueError("a limit of 1KB was not refused: exit %d\n%s" % (run.code, run.log))
+        return "--memory-limit=" + least.group(1)
+    finally:
+        shutil.rmtree(tmp, ignore_errors=True)
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("binary")
@@ -314,10 +331,14 @@ def main():
     ap.add_argument("--only", default=".")
     ap.add_argument("--flags", default="")
     ap.add_argument("--flip", action="store_true")
+    ap.add_argument("--smallest-memory", action="store_true")
     ap.add_argument("--log", action="store_true", help="print the log of failing cases")
     args = ap.parse_args()
     args.binary = os.path.abspath(args.binary)
     names = sorted(n for n in os.listdir(args.golden) if os.path.isfile(os.path.join(args.golden, n, "expect.json")))
+    if args.smallest_memory:
+        args.flags += " " + smallest_memory(args, Case(args.golden, names[0]))
+        print(args.flags.strip())
     later = {}
     ran = failed = flipped = 0
     for name in names:

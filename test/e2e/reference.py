@@ -50,6 +50,18 @@ class Reference:
         other.__dict__.update(self.__dict__, before=before)
         return other
 
+    def same(self, key, body):
+        """A source whose mark an interrupted run did not come to write is found covered by the next
+        one, which marks it with upstream's other text."""
+        want = self.want[key]
+        try:
+            got = timeless(key, body)
+        except ValueError:
+            return False
+        if isinstance(want, dict) and want.get("details") == "source of compacted block":
+            return got in (want, dict(want, details="outdated block"))
+        return got == want
+
     def at_any_moment(self, got):
         """What is wrong with these objects of an interrupted run, as texts."""
         out = ["lost: " + k for k in self.before if k not in got]
@@ -60,11 +72,7 @@ class Reference:
             if k not in self.want:
                 out.append("unexpected: " + k)
             else:
-                try:
-                    same = timeless(k, v) == self.want[k]
-                except ValueError:
-                    same = False
-                if not same:
+                if not self.same(k, v):
                     out.append("not as it will be: %s (%d bytes, %d expected)" % (k, len(v), len(self.after[k])))
         for u, keys in self.blocks.items():
             if u + "/meta.json" in got and not keys <= set(got):

@@ -17,6 +17,7 @@
 typedef struct run {
     an_loop *l;
     an_ctx *ctx;
+    const an_view *view;
     an_arena *a;    /* the group's blocks, for the whole run */
     an_arena *work; /* one plan and its job */
     an_group group; /* as it is now: what was done is applied */
@@ -473,6 +474,36 @@ static step execute(run *r, const an_outcome *o, bool *changed, an_err *err)
     return apply(r, o, &res, &there) ? STEP_AGAIN : STEP_RELIST;
 }
 
+/* A block that was made as long after its samples as `like` holds samples of [from, to). */
+static bool made_like(an_ulid id, const an_plan_block *like, int64_t from, int64_t to)
+{
+    int64_t later = (int64_t)an_ulid_ms(id) - (int64_t)an_ulid_ms(like->id);
+    int64_t middle = like->meta->mint / 2 + like->meta->maxt / 2, at;
+
+    return __builtin_add_overflow(middle, later, &at) || (at >= from && at < to);
+}
+
+/* What nobody could read may belong into a stretch of time that the plan's blocks do not cover; the
+ * result would overlap it, which isolates the group once it can be read. Only its ULID tells when
+ * it was made: a denied block is judged by that, so that it does not stop every group with a gap
+ * for as long as it is denied. */
+static const an_unknown *in_a_gap(const run *r, const an_outcome *o)
+{
+    const an_plan_block *before = o->blocks[0];
+
+    for (size_t i = 1; i < o->n; i++) {
+        const an_plan_block *b = o->blocks[i];
+        for (size_t k = 0; b->meta->mint > before->meta->maxt && k < r->view->n_unknown; k++) {
+            const an_unknown *u = &r->view->unknown[k];
+            if (u->passing || made_like(u->id, before, before->meta->maxt, b->meta->mint) ||
+                made_like(u->id, b, before->meta->maxt, b->meta->mint))
+                return u;
+        }
+        if (b->meta->maxt > before->meta->maxt) before = b;
+    }
+    return NULL;
+}
+
 static step plan_and_execute(run *r, bool *changed, an_err *err)
 {
     an_outcomes list = {0};
@@ -494,7 +525,17 @@ static step plan_and_execute(run *r, bool *changed, an_err *err)
     }
     const an_outcome *isolated = an_outcomes_isolated(&list), *job = an_outcomes_job(&list);
     if (isolated != NULL && r->l->o.halt_process) atomic_store(&r->l->stop, true);
-    return isolated != NULL || job == NULL ? STEP_DONE : execute(r, job, changed, err);
+    if (isolated != NULL || job == NULL) return STEP_DONE;
+    const an_unknown *u = in_a_gap(r, job);
+    if (u != NULL) { /* the block itself is a trouble already */
+        char id[AN_ULID_TEXT + 1];
+        an_ulid_format(u->id, id);
+        AN_LOG(&r->log, AN_LOG_WARN,
+               "compaction waits: a block that cannot be read may belong between its sources",
+               AN_STR("block", id), AN_TEXT("plan", plan_text(r->work, job)));
+        return STEP_DONE;
+    }
+    return execute(r, job, changed, err);
 }
 
 /* Copies of the blocks, so that what this run does to them stays in this run. */
@@ -520,6 +561,7 @@ an_rc an_loop_group(an_loop *l, an_ctx *ctx, const an_view *view, const an_group
              .ctx = ctx,
              .a = an_arena_new(NULL),
              .work = an_arena_new(NULL),
+             .view = view,
              .now_ms = view->now_ms};
 
     *changed = false;

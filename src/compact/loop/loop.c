@@ -181,6 +181,21 @@ out:
     return rc;
 }
 
+/* What uploads left behind whose process died: unfinished files, parts. */
+static an_rc sweep(an_loop *l, an_ctx *ctx, int64_t now_ms, an_err *err)
+{
+    uint64_t n = 0;
+    an_rc rc = an_bucket_sweep(l->o.bucket, ctx, now_ms - AN_PARTIAL_AGE_MS, &n, err);
+
+    if (n > 0)
+        AN_LOG(l->o.log, AN_LOG_INFO, "removed unfinished uploads of earlier runs",
+               AN_UINT("files", n));
+    if (rc == AN_OK || an_trouble_class_of(err) == AN_TROUBLE_CANCEL) return rc;
+    an_err_wrap(err, "cleaning of aborted partial uploads: unfinished files");
+    an_loop_trouble(l, AN_FROM_JOB, AN_LIT(""), AN_LIT(""), NULL, 0, err);
+    return AN_OK;
+}
+
 static an_rc clean_partials(an_loop *l, an_ctx *ctx, an_arena *a, an_view *v, an_err *err)
 {
     an_rc rc = AN_OK;
@@ -194,6 +209,7 @@ static an_rc clean_partials(an_loop *l, an_ctx *ctx, an_arena *a, an_view *v, an
         AN_TRY(sync_bucket(l, ctx, a, v, err));
         AN_TRY(an_loop_partials(l, ctx, v, &look_again, err));
     }
+    AN_TRY(sweep(l, ctx, v->now_ms, err));
     AN_LOG(l->o.log, AN_LOG_INFO, "cleaning of aborted partial uploads done");
 out:
     return rc;

@@ -118,6 +118,8 @@ static void sort_out(an_arena *a, const an_snapshot *snap, an_troubles *t, sorti
     v->partials = an_arena_alloc(a, (snap->n + 1) * sizeof *v->partials);
     v->only_marks = an_arena_alloc(a, (snap->n + 1) * sizeof *v->only_marks);
     v->unjudged = an_arena_alloc(a, (snap->n + 1) * sizeof *v->unjudged);
+    an_unknown *unknown = an_arena_alloc(a, (snap->n + 1) * sizeof *unknown);
+    v->unknown = unknown;
     for (size_t i = 0; i < snap->n; i++) {
         const an_state_block *b = &snap->blocks[i];
         if (b->kind == AN_BLOCK_LOADED) {
@@ -134,6 +136,8 @@ static void sort_out(an_arena *a, const an_snapshot *snap, an_troubles *t, sorti
         }
         if ((b->kind != AN_BLOCK_LOADED && b->kind != AN_BLOCK_PARTIAL) || mark_unreadable) {
             v->unjudged[v->n_unjudged++] = b;
+            if (b->kind == AN_BLOCK_UNREADABLE && b->earlier == NULL)
+                unknown[v->n_unknown++] = (an_unknown){b->seen.id, b->err->rc != AN_EDENIED};
         }
     }
 }

@@ -27,6 +27,11 @@ static inline const an_view_block *an_view_block_of(const an_plan_block *b)
     return (const an_view_block *)(const void *)b;
 }
 
+typedef struct an_unknown {
+    an_ulid id;
+    bool passing; /* it may be readable the next time; else somebody denies it */
+} an_unknown;
+
 typedef struct an_view {
     size_t n_loaded;
     const an_plan_block **loaded; /* passed all filters, ascending by id */
@@ -43,6 +48,8 @@ typedef struct an_view {
     bool *only_marks;  /* per partial: nothing but marks lies there */
     size_t n_unjudged; /* corrupt, foreign, unreadable */
     const an_state_block **unjudged;
+    size_t n_unknown; /* of those: not readable now nor before, so they may be of any group */
+    const an_unknown *unknown;
     size_t n_findings; /* of the sync */
     const an_finding *findings;
     an_filter_counts counts;
