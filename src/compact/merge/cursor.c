@@ -87,6 +87,7 @@ static an_rc drop_copy(an_series_cursor *c, const an_series_entry *e, size_t i, 
     an_frame_size a, b;
     uint64_t ref_a = e->chunks[i - 1].ref, ref_b = e->chunks[i].ref;
 
+    if (c->o.no_chunks) return AN_OK;
     an_buf_clear(&c->dup_buf);
     AN_TRY(add_frame(c, ref_a, &a, err));
     size_t second = c->dup_buf.n;

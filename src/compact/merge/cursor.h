@@ -27,6 +27,7 @@ typedef struct an_series_cursor_opts {
     const an_tombstones *tombstones; /* NULL: none */
     int64_t mint, maxt;              /* range of the result, [mint, maxt) ms */
     unsigned accept;                 /* health checks let pass, as an_index_health_input */
+    bool no_chunks; /* read nothing of the chunks: copies are taken for copies (measure.h) */
     an_budget *budget;
 } an_series_cursor_opts;
 

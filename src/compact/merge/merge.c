@@ -7,6 +7,7 @@
 #include "compact/merge/arrange.h"
 #include "compact/merge/batch.h"
 #include "compact/merge/commit.h"
+#include "compact/merge/measure.h"
 #include "compact/merge/series_merge.h"
 #include "compact/merge/symbols.h"
 #include "tsdb/index/bounds.h"
@@ -14,6 +15,7 @@
 typedef struct input {
     an_window *series_window, *postings_window;
     an_source series, postings;
+    uint64_t all_postings; /* offset of the list of all series */
     an_chunk_reader *chunks;
     an_ordmap *map;
 } input;
@@ -67,24 +69,37 @@ out:
     return rc;
 }
 
-static an_rc open_windows(run *r, size_t i, an_err *err)
+static an_rc open_cursor(run *r, size_t i, bool no_chunks, an_err *err)
 {
     an_rc rc = AN_OK;
-    input *in = &r->inputs[i];
-    const an_block_reader *b = r->in[i].block;
+    const input *in = &r->inputs[i];
+    an_series_cursor_opts co = {.block = r->in[i].block,
+                                .chunks = in->chunks,
+                                .series = &in->series,
+                                .postings = &in->postings,
+                                .all_postings = in->all_postings,
+                                .map = in->map,
+                                .tombstones = r->in[i].tombstones,
+                                .mint = r->o->mint,
+                                .maxt = r->o->maxt,
+                                .accept = r->o->accept,
+                                .no_chunks = no_chunks,
+                                .budget = r->o->budget};
 
-    AN_TRY(an_block_reader_window(b, AN_BLOCK_INDEX, &r->o->postings_window, &in->postings_window,
-                                  err));
-    AN_TRY(
-        an_block_reader_window(b, AN_BLOCK_INDEX, &r->o->series_window, &in->series_window, err));
-    in->postings = an_window_source(in->postings_window);
-    in->series = an_window_source(in->series_window);
+    AN_TRY(an_series_cursor_open(&co, &r->cursors[i], err));
 out:
     return rc;
 }
 
-/* What the result's index needs at least, now that its symbols are known: plans that cannot succeed
- * end here, before the first byte of a chunk is read. */
+static void close_cursors(run *r)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        if (r->cursors[i].o.block != NULL) an_series_cursor_close(&r->cursors[i]);
+    }
+}
+
+/* Will the result's index fit its format? Plans that cannot succeed end here, before the first byte
+ * of a chunk is read. For all but enormous inputs the heads of their indexes say so. */
 static an_rc check_bounds(run *r, an_err *err)
 {
     an_rc rc = AN_OK;
@@ -102,7 +117,11 @@ static an_rc check_bounds(run *r, an_err *err)
     b.symbols_lo = 4 + an_strtab_bytes(r->symbols);
     AN_TRY(an_index_bounds_postings(heads, sources, r->n, r->o->budget, &b, err));
     AN_TRY(an_index_bounds_check(&b, err));
+    for (size_t i = 0; i < r->n; i++) AN_TRY(open_cursor(r, i, true, err));
+    AN_TRY(an_measure_index(r->cursors, r->n, r->symbols, r->o->segment_max, r->o->index,
+                            r->o->spill, err));
 out:
+    close_cursors(r);
     free(heads);
     free(sources);
     return rc;
@@ -113,22 +132,16 @@ static an_rc open_input(run *r, size_t i, an_err *err)
     an_rc rc = AN_OK;
     input *in = &r->inputs[i];
     const an_block_reader *b = r->in[i].block;
-    uint64_t all = 0;
 
-    AN_TRY(an_postings_table_walk(&b->index, &in->postings, r->o->budget, NULL, NULL, &all, err));
+    AN_TRY(an_block_reader_window(b, AN_BLOCK_INDEX, &r->o->postings_window, &in->postings_window,
+                                  err));
+    AN_TRY(
+        an_block_reader_window(b, AN_BLOCK_INDEX, &r->o->series_window, &in->series_window, err));
+    in->postings = an_window_source(in->postings_window);
+    in->series = an_window_source(in->series_window);
+    AN_TRY(an_postings_table_walk(&b->index, &in->postings, r->o->budget, NULL, NULL,
+                                  &in->all_postings, err));
     AN_TRY(an_chunk_reader_open(b, &r->o->chunks, &in->chunks, err));
-    an_series_cursor_opts co = {.block = b,
-                                .chunks = in->chunks,
-                                .series = &in->series,
-                                .postings = &in->postings,
-                                .all_postings = all,
-                                .map = in->map,
-                                .tombstones = r->in[i].tombstones,
-                                .mint = r->o->mint,
-                                .maxt = r->o->maxt,
-                                .accept = r->o->accept,
-                                .budget = r->o->budget};
-    AN_TRY(an_series_cursor_open(&co, &r->cursors[i], err));
 out:
     if (rc != AN_OK) (void)an_block_reader_err(b, "index", err);
     return rc;
@@ -352,9 +365,9 @@ static an_rc open_all(run *r, an_block_writer *w, an_err *err)
     an_rc rc = AN_OK;
 
     AN_TRY(merge_symbols(r, err));
-    for (size_t i = 0; i < r->n; i++) AN_TRY(open_windows(r, i, err));
-    AN_TRY(check_bounds(r, err));
     for (size_t i = 0; i < r->n; i++) AN_TRY(open_input(r, i, err));
+    AN_TRY(check_bounds(r, err));
+    for (size_t i = 0; i < r->n; i++) AN_TRY(open_cursor(r, i, false, err));
     r->index_sink = an_block_writer_index(w);
     const an_batch_opts bo = {.limit = r->o->batch_bytes,
                               .inputs = r->blocks,
@@ -383,8 +396,8 @@ static void close_all(run *r)
     an_series_merge_close(&r->merge);
     an_arrangement_deinit(&r->arranged);
     for (size_t i = 0; i < r->o->n_batches; i++) an_batch_deinit(&r->ring[i]);
+    close_cursors(r);
     for (size_t i = 0; i < r->n; i++) {
-        if (r->cursors[i].o.block != NULL) an_series_cursor_close(&r->cursors[i]);
         an_chunk_reader_close(r->inputs[i].chunks);
         an_window_close(r->inputs[i].series_window);
         an_window_close(r->inputs[i].postings_window);

@@ -15,9 +15,9 @@
 #include "support/index_v1_writer.h"
 #include "tsdb/segment/segment.h"
 
-enum { MAX_SERIES = 1000 };
+enum { MAX_SERIES = 680, NUMBERS = 32 };
 
-typedef struct made { /* a block of n series {a="<prefix>-000000"} with one chunk each */
+typedef struct made { /* a block of n series with one chunk each */
     an_ulid id;
     an_meta meta;
     an_plan_block block;
@@ -33,11 +33,16 @@ static void put(an_bucket *b, an_ctx *ctx, const char *id, const char *name, an_
     assert_int_equal(an_bucket_put(b, ctx, an_slice_str(key), bytes, 0, &err), AN_OK);
 }
 
+typedef enum shape {
+    MANY_VALUES, /* {a="<prefix>-000000"}: symbols and postings grow */
+    MANY_SERIES  /* {a="00", <prefix>="00", z="z"}: entries grow, the rest hardly */
+} shape;
+
 static void make_block(an_bucket *bucket, an_ctx *ctx, made *m, unsigned no, const char *prefix,
-                       size_t n)
+                       shape how, size_t n)
 {
     static raw_series series[MAX_SERIES];
-    static char values[MAX_SERIES][24];
+    static char values[MAX_SERIES][24], numbers[NUMBERS][12];
     const uint8_t entropy[10] = {(uint8_t)no}, data[] = {0, 1, 0, 0, 0};
     char id[AN_ULID_TEXT + 1];
     an_buf index, chunks;
@@ -47,10 +52,16 @@ static void make_block(an_bucket *bucket, an_ctx *ctx, made *m, unsigned no, con
     an_buf_init(&index, 1 << 20, NULL);
     an_buf_init(&chunks, 1 << 20, NULL);
     an_buf_add(&chunks, an_segment_header, AN_SEGMENT_HEADER);
+    for (unsigned i = 0; i < NUMBERS; i++) (void)snprintf(numbers[i], sizeof numbers[i], "%02u", i);
     for (size_t i = 0; i < n; i++) {
         (void)snprintf(values[i], sizeof values[i], "%s-%06zu", prefix, i);
-        series[i].labels[0] = "a";
-        series[i].labels[1] = values[i];
+        const char *const many[] = {"a", numbers[i / NUMBERS], prefix, numbers[i % NUMBERS], "z",
+                                    "z"};
+        const char *const one[] = {"a", values[i]};
+        if (how == MANY_SERIES)
+            memcpy(series[i].labels, many, sizeof many);
+        else
+            memcpy(series[i].labels, one, sizeof one);
         series[i].n_chunks = 1;
         series[i].chunks[0] = (an_chunk_meta){no * 1000, no * 1000 + 10, chunks.n};
         an_chunk_frame_write(&chunks, 1, an_slice_of(data, sizeof data));
@@ -87,7 +98,7 @@ static int64_t clock_at_zero(void *arg)
 }
 
 /* Two blocks of n series each, with no series in common. */
-static an_rc merge_two(size_t n, size_t *chunk_reads, an_err *err)
+static an_rc merge_two(shape how, size_t n, size_t *chunk_reads, an_err *err)
 {
     static made m[2];
     an_arena *a = an_arena_new(NULL);
@@ -100,8 +111,8 @@ static an_rc merge_two(size_t n, size_t *chunk_reads, an_err *err)
     an_budget *budget = an_budget_new(64 << 20);
 
     an_ctx_init(&ctx, NULL);
-    make_block(mem, &ctx, &m[0], 0, "first", n);
-    make_block(mem, &ctx, &m[1], 1, "second", n);
+    make_block(mem, &ctx, &m[0], 0, "first", how, n);
+    make_block(mem, &ctx, &m[1], 1, "second", how, n);
     for (size_t i = 0; i < 2; i++) in[i] = (an_job_input){&m[i].block, 2, m[i].objects};
     *chunk_reads = 0;
     an_fault_bucket_plan(b, &plan);
@@ -119,7 +130,7 @@ static void what_fits_is_merged(void **state)
     size_t reads;
 
     (void)state;
-    if (merge_two(180, &reads, &err) != AN_OK) fail_msg("%s", err.msg);
+    if (merge_two(MANY_VALUES, 180, &reads, &err) != AN_OK) fail_msg("%s", err.msg);
     assert_true(reads > 0);
 }
 
@@ -129,7 +140,7 @@ static void symbols_that_cannot_fit_are_refused_before_chunks_are_read(void **st
     size_t reads;
 
     (void)state;
-    assert_int_equal(merge_two(400, &reads, &err), AN_ELIMIT); /* 2 * 400 * 14 bytes */
+    assert_int_equal(merge_two(MANY_VALUES, 400, &reads, &err), AN_ELIMIT); /* 2 * 400 * 14 bytes */
     assert_int_equal(err.cause, AN_CAUSE_SYMBOLS_4G);
     assert_int_equal(reads, 0);
 }
@@ -140,10 +151,27 @@ static void a_postings_table_that_cannot_fit_is_refused_before_chunks_are_read(v
     size_t reads;
 
     (void)state;
-    assert_int_equal(merge_two(250, &reads, &err), AN_ELIMIT); /* 2 * 250 * 20 bytes */
+    assert_int_equal(merge_two(MANY_VALUES, 250, &reads, &err), AN_ELIMIT); /* 2 * 250 * 20 bytes */
     assert_int_equal(err.cause, AN_CAUSE_SYMBOLS_4G); /* the cause of every section's limit */
     assert_non_null(strstr(err.msg, "postings table"));
     assert_int_equal(reads, 0);
+}
+
+static void an_index_that_cannot_fit_is_refused_before_chunks_are_read(void **state)
+{
+    an_err err = {0};
+    size_t reads, n = 100;
+
+    (void)state;
+    while (n < MAX_SERIES && merge_two(MANY_SERIES, n, &reads, &err) == AN_OK) {
+        assert_true(reads > 0);
+        n += 10;
+    }
+    assert_int_equal(err.rc, AN_ELIMIT);
+    assert_int_equal(err.cause, AN_CAUSE_INDEX_64G);
+    assert_int_equal(reads, 0); /* not one that was begun and failed at the end */
+    print_message("%zu series are too many\n", 2 * n);
+    assert_true(n > 300 && n < MAX_SERIES); /* inputs of half the size were no obstacle */
 }
 
 int main(void)
@@ -152,6 +180,7 @@ int main(void)
         cmocka_unit_test(what_fits_is_merged),
         cmocka_unit_test(symbols_that_cannot_fit_are_refused_before_chunks_are_read),
         cmocka_unit_test(a_postings_table_that_cannot_fit_is_refused_before_chunks_are_read),
+        cmocka_unit_test(an_index_that_cannot_fit_is_refused_before_chunks_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
