@@ -119,34 +119,3 @@ typedef struct an_xor_code {
     uint64_t bits;
     unsigned n;
 } an_xor_code;
-
-/* Writes d != 0: `in` and the bits in the present window, or `fresh` and a new window. */
-static inline void an_xor_bits_put(an_bitw *w, uint64_t d, an_xor_wwin *win, an_xor_code in,
-                                   an_xor_code fresh)
-{
-    unsigned lead = (unsigned)__builtin_clzll(d), trail = (unsigned)__builtin_ctzll(d), width;
-
-    if (lead > 31) lead = 31;
-    if (lead >= win->lead && trail >= win->trail) { /* never with 0xff */
-        trail = win->trail;
-        width = 64u - win->lead - trail;
-    } else {
-        *win = (an_xor_wwin){(uint8_t)lead, (uint8_t)trail};
-        width = 64 - lead - trail;
-        in = (an_xor_code){(fresh.bits << 5 | lead) << 6 | (width & 63), fresh.n + 11};
-    }
-    if (width + in.n <= 64) {
-        an_bitw_put(w, in.bits << width | d >> trail, width + in.n);
-    } else {
-        an_bitw_put(w, in.bits, in.n);
-        an_bitw_put(w, d >> trail, width);
-    }
-}
-
-static inline void an_xorv_put(an_bitw *w, uint64_t v, uint64_t before, an_xor_wwin *win)
-{
-    if (v == before)
-        an_bitw_put(w, 0, 1);
-    else
-        an_xor_bits_put(w, v ^ before, win, (an_xor_code){2, 2}, (an_xor_code){3, 2});
-}

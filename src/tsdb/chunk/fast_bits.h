@@ -180,8 +180,10 @@ AN_HOT void an_pen_varbit_int(an_pen *w, int64_t v)
     an_pen_put(w, ones << n | ((uint64_t)v & ((UINT64_C(1) << n) - 1)), row + 1 + n);
 }
 
-/* A value that changes by d, not 0, behind `code`: xorv with 10 or 11 in front. */
-AN_HOT void an_pen_xor_bits(an_pen *w, uint64_t d, an_xor_wwin *win, an_xor_code code)
+/* A value that changes by d, not 0: `in` and the bits in the present window, or `fresh`, a new
+ * window's head, and the bits. */
+AN_HOT void an_pen_xor_bits(an_pen *w, uint64_t d, an_xor_wwin *win, an_xor_code in,
+                            an_xor_code fresh)
 {
     unsigned lead = (unsigned)__builtin_clzll(d), trail = (unsigned)__builtin_ctzll(d), width;
 
@@ -189,17 +191,16 @@ AN_HOT void an_pen_xor_bits(an_pen *w, uint64_t d, an_xor_wwin *win, an_xor_code
     if (lead >= win->lead && trail >= win->trail) { /* never with 0xff */
         trail = win->trail;
         width = 64u - win->lead - trail;
-        code = (an_xor_code){code.bits << 2 | 2, code.n + 2};
     } else {
         *win = (an_xor_wwin){(uint8_t)lead, (uint8_t)trail};
         width = 64 - lead - trail;
-        code = (an_xor_code){(code.bits << 2 | 3) << 11 | lead << 6 | (width & 63), code.n + 13};
+        in = (an_xor_code){fresh.bits << 11 | lead << 6 | (width & 63), fresh.n + 11};
     }
     d >>= trail;
-    if (width + code.n <= 56) {
-        an_pen_put(w, code.bits << width | d, width + code.n);
+    if (width + in.n <= 56) {
+        an_pen_put(w, in.bits << width | d, width + in.n);
     } else {
-        an_pen_put(w, code.bits, code.n);
+        an_pen_put(w, in.bits, in.n);
         an_pen_put64(w, d, width);
     }
 }
@@ -209,5 +210,5 @@ AN_HOT void an_pen_xorv(an_pen *w, uint64_t v, uint64_t before, an_xor_wwin *win
     if (v == before)
         an_pen_put(w, 0, 1);
     else
-        an_pen_xor_bits(w, v ^ before, win, (an_xor_code){0, 0});
+        an_pen_xor_bits(w, v ^ before, win, (an_xor_code){2, 2}, (an_xor_code){3, 2});
 }

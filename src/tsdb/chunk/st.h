@@ -25,17 +25,21 @@ static inline an_st_dec an_st_dec_of(uint8_t header)
     return (an_st_dec){0, 0, header & AN_ST_LAST, (header & AN_ST_KNOWN) != 0};
 }
 
+/* Takes in the field of sample i >= c; before is the time of sample i - 1. */
+static inline void an_st_step(an_st_dec *d, uint32_t i, uint64_t field, int64_t before)
+{
+    d->diff = (int64_t)(i == d->change_on ? field : (uint64_t)d->diff + field);
+    d->st = (int64_t)((uint64_t)before - (uint64_t)d->diff);
+}
+
 /* The field of sample i, if it has one; t is its time, before the time of sample i - 1. */
 static inline void an_st_get(an_st_dec *d, an_bitr *r, uint32_t i, int64_t t, int64_t before)
 {
     if (i == 0) {
         if (d->known) d->st = (int64_t)((uint64_t)t - (uint64_t)an_bitr_varint(r));
-        return;
+    } else if (d->change_on != 0 && i >= d->change_on) {
+        an_st_step(d, i, (uint64_t)an_varbit_int_get(r), before);
     }
-    if (d->change_on == 0 || i < d->change_on) return;
-    uint64_t field = (uint64_t)an_varbit_int_get(r);
-    d->diff = (int64_t)(i == d->change_on ? field : (uint64_t)d->diff + field);
-    d->st = (int64_t)((uint64_t)before - (uint64_t)d->diff);
 }
 
 typedef struct an_st_enc {
@@ -43,26 +47,30 @@ typedef struct an_st_enc {
     uint8_t header; /* the chunk's byte 2 */
 } an_st_enc;
 
+/* Has sample i >= 1 a field, and which? before is the time of sample i - 1. */
+static inline bool an_st_next(an_st_enc *e, uint32_t i, int64_t before, int64_t st, int64_t *field)
+{
+    bool begun = (e->header & AN_ST_LAST) != 0;
+    int64_t diff = (int64_t)((uint64_t)before - (uint64_t)st);
+
+    if (!begun && st == e->st && i != AN_ST_LAST) return false;
+    if (!begun) e->header |= (uint8_t)i; /* at most 127: see above */
+    *field = begun ? (int64_t)((uint64_t)diff - (uint64_t)e->diff) : diff;
+    e->diff = diff;
+    e->st = st;
+    return true;
+}
+
 static inline void an_st_put(an_st_enc *e, an_bitw *w, uint32_t i, int64_t t, int64_t before,
                              int64_t st)
 {
-    if (i == 0) {
-        if (st != 0) {
-            e->header = AN_ST_KNOWN;
-            an_bitw_varint(w, (int64_t)((uint64_t)t - (uint64_t)st));
-        }
-    } else {
-        unsigned c = e->header & AN_ST_LAST;
-        int64_t diff = (int64_t)((uint64_t)before - (uint64_t)st);
+    int64_t field;
 
-        if (c != 0) {
-            an_varbit_int_put(w, (int64_t)((uint64_t)diff - (uint64_t)e->diff));
-            e->diff = diff;
-        } else if (st != e->st || i == AN_ST_LAST) {
-            e->header |= (uint8_t)i; /* at most 127: see above */
-            an_varbit_int_put(w, diff);
-            e->diff = diff;
-        }
+    if (i > 0) {
+        if (an_st_next(e, i, before, st, &field)) an_varbit_int_put(w, field);
+    } else if (st != 0) {
+        e->header = AN_ST_KNOWN;
+        an_bitw_varint(w, (int64_t)((uint64_t)t - (uint64_t)st));
+        e->st = st;
     }
-    e->st = st;
 }

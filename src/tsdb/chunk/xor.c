@@ -153,6 +153,24 @@ static inline an_xor_code xor_dod_code(an_pen *w, int64_t dod)
     return (an_xor_code){0, 0};
 }
 
+/* Samples 0 and 1 of a chunk. */
+static void xor_put_first(an_chunk_enc *e, int64_t t, uint64_t v)
+{
+    if (e->n == 0) {
+        an_bitw_varint(&e->w, t);
+        an_bitw_put(&e->w, v, 64);
+    } else {
+        e->t_delta = (uint64_t)t - (uint64_t)e->t;
+        an_bitw_uvarint(&e->w, e->t_delta);
+        an_pen pen = an_pen_of(&e->w);
+        an_pen_xorv(&pen, v, e->v, &e->win);
+        an_pen_back(&pen, &e->w);
+    }
+    e->t = t;
+    e->v = v;
+    e->n++;
+}
+
 static an_rc xor_floats(an_chunk_enc *e, size_t n, const int64_t *t, const uint64_t *v,
                         const int64_t *st, an_err *err)
 {
@@ -161,23 +179,12 @@ static an_rc xor_floats(an_chunk_enc *e, size_t n, const int64_t *t, const uint6
 
     (void)st; /* an encoding without start timestamps */
     AN_TRY(an_chunk_enc_room(e, FIRST_BITS_MAX + (uint64_t)n * SAMPLE_BITS_MAX, err));
+    for (; i < n && e->n < 2; i++) xor_put_first(e, t[i], v[i]);
+    an_pen w = an_pen_of(&e->w);
     an_xor_wwin win = e->win;
     uint64_t t_delta = e->t_delta, last_v = e->v;
     int64_t last_t = e->t;
-
-    for (; i < n && e->n + i < 2; i++) {
-        if (e->n + i == 0) {
-            an_bitw_varint(&e->w, t[i]);
-            an_bitw_put(&e->w, v[i], 64);
-        } else {
-            t_delta = (uint64_t)t[i] - (uint64_t)last_t;
-            an_bitw_uvarint(&e->w, t_delta);
-            an_xorv_put(&e->w, v[i], last_v, &win);
-        }
-        last_t = t[i];
-        last_v = v[i];
-    }
-    an_pen w = an_pen_of(&e->w);
+    e->n += (uint32_t)(n - i);
     for (; i < n; i++) {
         uint64_t step = (uint64_t)t[i] - (uint64_t)last_t;
 
@@ -185,7 +192,8 @@ static an_rc xor_floats(an_chunk_enc *e, size_t n, const int64_t *t, const uint6
         if (v[i] == last_v)
             an_pen_put(&w, dod.bits << 1, dod.n + 1);
         else
-            an_pen_xor_bits(&w, v[i] ^ last_v, &win, dod);
+            an_pen_xor_bits(&w, v[i] ^ last_v, &win, (an_xor_code){dod.bits << 2 | 2, dod.n + 2},
+                            (an_xor_code){dod.bits << 2 | 3, dod.n + 2});
         t_delta = step;
         last_t = t[i];
         last_v = v[i];
@@ -195,7 +203,6 @@ static an_rc xor_floats(an_chunk_enc *e, size_t n, const int64_t *t, const uint6
     e->t_delta = t_delta;
     e->v = last_v;
     e->t = last_t;
-    e->n += (uint32_t)n;
 out:
     return rc;
 }

@@ -18,9 +18,20 @@
  *
  * Windows are those of xorv (codes.h) against base; a stale value changes neither. ST: st.h.
  * spec/tsdb-block.md 3.7 */
-#include "tsdb/chunk/codecs.h"
+#include <assert.h>
 
-enum { HEADER = 3, SAMPLE_BITS_MAX = 5 + 64 + 14 + 64 + 72, FIRST_BITS_MAX = 80 + 64 + 80 };
+#include "tsdb/chunk/codecs.h"
+#include "tsdb/chunk/fast_bits.h"
+
+enum {
+    HEADER = 3,
+    JOINT_BITS_MAX = 5 + 64 + 14 + 64,
+    SAMPLE_BITS_MAX = JOINT_BITS_MAX + 72,
+    FIRST_BITS_MAX = 80 + 64 + 80
+};
+
+static_assert((int)JOINT_BITS_MAX <= (int)AN_VIEW_ELEMENT,
+              "time and value are read as one element");
 
 static uint32_t xor2_count(an_slice data) { return (uint32_t)data.p[0] << 8 | data.p[1]; }
 
@@ -31,19 +42,40 @@ static an_rc xor2_open(an_chunk_iter *it, an_err *err)
     return AN_OK;
 }
 
-/* A value after a dod that is not 0; false for an impossible window. */
-static inline bool xor2_value(an_bitr *r, an_float_state *f, uint64_t *v)
+/* The changed bits of a value, behind its code; `fresh` holds the 11 bits of a new window on top.
+ * False for an impossible window. */
+AN_HOT bool xor2_bits(an_view *in, an_float_state *f, bool is_fresh, uint64_t fresh)
 {
-    unsigned control = an_bitr_ones(r, 3);
+    if (is_fresh) {
+        unsigned lead = (unsigned)(fresh >> 59), width = fresh >> 53 & 63;
+        if (width == 0) width = 64;
+        if (lead + width > 64) return false;
+        f->win = (an_xor_rwin){(uint8_t)width, (uint8_t)(64 - lead - width)};
+        in->pos += 11;
+    }
+    f->v ^= an_view_bits64(in) >> (64 - f->win.width) << f->win.trail;
+    in->pos += f->win.width;
+    return true;
+}
 
-    if (control == 3) {
+/* A value behind a dod that is not 0; w holds the bits at the view. */
+AN_HOT bool xor2_value(an_view *in, an_float_state *f, uint64_t w, uint64_t *v)
+{
+    bool good = true;
+
+    if (w >> 63 == 0) {
+        in->pos += 1;
+    } else if (w >> 61 == 7) {
+        in->pos += 3;
         *v = AN_STALE_NAN;
         return true;
+    } else {
+        bool fresh = w >> 62 == 3;
+        in->pos += fresh ? 3 : 2;
+        good = xor2_bits(in, f, fresh, w << 3);
     }
-    if (control == 2 && !an_xor_window_get(r, &f->win)) return false;
-    if (control != 0) f->v ^= an_bitr_get(r, f->win.width) << f->win.trail;
     *v = f->v;
-    return true;
+    return good;
 }
 
 static inline uint64_t two_complement(uint64_t u, unsigned n)
@@ -52,71 +84,102 @@ static inline uint64_t two_complement(uint64_t u, unsigned n)
 }
 
 /* Sample 2 or later without its ST; false for an impossible window. */
-static inline bool xor2_joint(an_bitr *r, an_float_state *f, uint64_t *v)
+AN_HOT bool xor2_joint(an_view *in, an_float_state *f, uint64_t *v)
 {
-    unsigned control = an_bitr_ones(r, 5);
+    uint64_t w = an_view_bits57(in);
+    bool good = true;
 
-    switch (control) {
-    case 0:
+    if (w >> 63 == 0) {
+        in->pos += 1;
         *v = f->v;
-        break;
-    case 1:
-        if (an_bitr_bit(r) && !an_xor_window_get(r, &f->win)) return false;
-        f->v ^= an_bitr_get(r, f->win.width) << f->win.trail;
+    } else if (w >> 62 == 2) {
+        in->pos += 3;
+        good = xor2_bits(in, f, (w >> 61 & 1) != 0, w << 3);
         *v = f->v;
-        break;
-    case 2:
-        f->t_delta += two_complement(an_bitr_get(r, 13), 13);
-        break;
-    case 3:
-        f->t_delta += two_complement(an_bitr_get(r, 20), 20);
-        break;
-    case 4:
-        f->t_delta += an_bitr_get(r, 64);
-        break;
-    default:
+    } else if (w >> 61 == 6) {
+        f->t_delta += two_complement(w << 3 >> 51, 13);
+        in->pos += 16;
+        good = xor2_value(in, f, w << 16, v);
+    } else if (w >> 60 == 14) {
+        f->t_delta += two_complement(w << 4 >> 44, 20);
+        in->pos += 24;
+        good = xor2_value(in, f, w << 24, v);
+    } else if (w >> 59 == 30) {
+        in->pos += 5;
+        f->t_delta += an_view_bits64(in);
+        in->pos += 64;
+        good = xor2_value(in, f, an_view_bits57(in), v);
+    } else {
+        in->pos += 5;
         *v = AN_STALE_NAN;
-        break;
     }
     f->t = (int64_t)((uint64_t)f->t + f->t_delta);
-    return control < 2 || control > 4 || xor2_value(r, f, v);
+    return good;
 }
 
-static bool xor2_first(an_bitr *r, an_float_state *f, uint32_t index, uint64_t *v)
+/* Samples 0 and 1, whose times are coded otherwise, as far as they are wanted. */
+static an_rc xor2_first(an_chunk_iter *it, uint32_t want, uint32_t *done, an_err *err)
 {
-    if (index == 0) {
-        f->t = an_bitr_varint(r);
-        *v = an_bitr_get(r, 64);
-        if (*v != AN_STALE_NAN) f->v = *v;
-        return true;
+    an_float_state *f = &it->f;
+    an_bitr r = it->in;
+    uint32_t i = 0;
+
+    for (; i < want && it->n_read + i < 2; i++) {
+        uint32_t index = it->n_read + i;
+        int64_t before = f->t;
+        uint64_t v = AN_STALE_NAN;
+
+        if (index == 0) {
+            f->t = an_bitr_varint(&r);
+            v = an_bitr_get(&r, 64);
+            if (v != AN_STALE_NAN) f->v = v;
+        } else {
+            f->t_delta = an_bitr_uvarint(&r);
+            f->t = (int64_t)((uint64_t)f->t + f->t_delta);
+            unsigned code = an_bitr_ones(&r, 3); /* as xor2_value */
+            if (code == 2 && !an_xor_window_get(&r, &f->win))
+                return an_chunk_bad_window(it, index, err);
+            if (code == 1 || code == 2) f->v ^= an_bitr_get(&r, f->win.width) << f->win.trail;
+            if (code != 3) v = f->v;
+        }
+        an_st_get(&f->st, &r, index, f->t, before);
+        if (r.bad) return an_chunk_short(it, index, err);
+        it->t[i] = f->t;
+        it->v[i] = v;
+        it->st[i] = f->st.st;
     }
-    f->t_delta = an_bitr_uvarint(r);
-    f->t = (int64_t)((uint64_t)f->t + f->t_delta);
-    return xor2_value(r, f, v);
+    it->in = r;
+    f->pos = it->data.n * 8 - an_bitr_left(&r);
+    *done = i;
+    return AN_OK;
 }
 
 static an_rc xor2_fill(an_chunk_iter *it, uint32_t want, an_err *err)
 {
-    an_bitr r = it->in;
-    an_float_state f = it->f;
+    an_rc rc = AN_OK;
     uint32_t i = 0;
 
-    for (; i < want && !r.bad; i++) {
+    if (it->n_read < 2) AN_TRY(xor2_first(it, want, &i, err));
+    an_float_state f = it->f;
+    an_view_copy copy;
+    an_view in = an_view_of(it->data, f.pos);
+
+    for (; i < want; i++) {
         uint32_t index = it->n_read + i;
         int64_t before = f.t;
-        uint64_t v = 0;
 
-        if (!(index < 2 ? xor2_first(&r, &f, index, &v) : xor2_joint(&r, &f, &v)))
-            return an_chunk_bad_window(it, index, err);
-        an_st_get(&f.st, &r, index, f.t, before);
+        an_view_ready(&in, &copy);
+        if (!xor2_joint(&in, &f, &it->v[i])) return an_chunk_bad_window(it, index, err);
+        if (f.st.change_on != 0 && index >= f.st.change_on)
+            an_st_step(&f.st, index, (uint64_t)an_view_varbit_int(&in, &copy), before);
+        if (an_view_bad(&in)) return an_chunk_short(it, index, err);
         it->t[i] = f.t;
-        it->v[i] = v;
         it->st[i] = f.st.st;
     }
-    if (r.bad) return an_chunk_short(it, it->n_read + i - 1, err);
-    it->in = r;
+    f.pos = an_view_pos(&in);
     it->f = f;
-    return AN_OK;
+out:
+    return rc;
 }
 
 static void xor2_start(an_chunk_enc *e)
@@ -125,66 +188,91 @@ static void xor2_start(an_chunk_enc *e)
     e->st = (an_st_enc){0};
 }
 
-static inline void xor2_put_value(an_chunk_enc *e, an_bitw *w, uint64_t v)
+/* A value behind the code of its time. */
+AN_HOT void xor2_put_value(an_pen *w, uint64_t v, uint64_t base, an_xor_wwin *win, an_xor_code t)
 {
     if (v == AN_STALE_NAN)
-        an_bitw_put(w, 7, 3);
-    else if (v == e->v)
-        an_bitw_put(w, 0, 1);
+        an_pen_put(w, t.bits << 3 | 7, t.n + 3);
+    else if (v == base)
+        an_pen_put(w, t.bits << 1, t.n + 1);
     else
-        an_xor_bits_put(w, v ^ e->v, &e->win, (an_xor_code){2, 2}, (an_xor_code){6, 3});
+        an_pen_xor_bits(w, v ^ base, win, (an_xor_code){t.bits << 2 | 2, t.n + 2},
+                        (an_xor_code){t.bits << 3 | 6, t.n + 3});
 }
 
-static void xor2_put_joint(an_chunk_enc *e, an_bitw *w, int64_t dod, uint64_t v)
+AN_HOT void xor2_put_joint(an_pen *w, int64_t dod, uint64_t v, uint64_t base, an_xor_wwin *win)
 {
     uint64_t u = (uint64_t)dod;
+    an_xor_code t = {0, 0};
 
     if (dod == 0) {
         if (v == AN_STALE_NAN)
-            an_bitw_put(w, 31, 5);
-        else if (v == e->v)
-            an_bitw_put(w, 0, 1);
+            an_pen_put(w, 31, 5);
+        else if (v == base)
+            an_pen_put(w, 0, 1);
         else
-            an_xor_bits_put(w, v ^ e->v, &e->win, (an_xor_code){4, 3}, (an_xor_code){5, 3});
+            an_pen_xor_bits(w, v ^ base, win, (an_xor_code){4, 3}, (an_xor_code){5, 3});
         return;
     }
-    if (dod >= -4096 && dod <= 4095)
-        an_bitw_put(w, UINT64_C(6) << 13 | (u & 0x1fff), 16);
-    else if (dod >= -524288 && dod <= 524287)
-        an_bitw_put(w, UINT64_C(14) << 20 | (u & 0xfffff), 24);
-    else {
-        an_bitw_put(w, 30, 5);
-        an_bitw_put(w, u, 64);
+    if (dod >= -4096 && dod <= 4095) {
+        t = (an_xor_code){UINT64_C(6) << 13 | (u & 0x1fff), 16};
+    } else if (dod >= -524288 && dod <= 524287) {
+        t = (an_xor_code){UINT64_C(14) << 20 | (u & 0xfffff), 24};
+    } else {
+        an_pen_put(w, 30, 5);
+        an_pen_put64(w, u, 64);
     }
-    xor2_put_value(e, w, v);
+    xor2_put_value(w, v, base, win, t);
+}
+
+/* Samples 0 and 1 of a chunk. */
+static void xor2_put_first(an_chunk_enc *e, int64_t t, uint64_t v, int64_t st)
+{
+    if (e->n == 0) {
+        an_bitw_varint(&e->w, t);
+        an_bitw_put(&e->w, v, 64);
+    } else {
+        e->t_delta = (uint64_t)t - (uint64_t)e->t;
+        an_bitw_uvarint(&e->w, e->t_delta);
+        an_pen pen = an_pen_of(&e->w);
+        xor2_put_value(&pen, v, e->v, &e->win, (an_xor_code){0, 0});
+        an_pen_back(&pen, &e->w);
+    }
+    an_st_put(&e->st, &e->w, e->n, t, e->t, st);
+    if (v != AN_STALE_NAN) e->v = v;
+    e->t = t;
+    e->n++;
 }
 
 static an_rc xor2_floats(an_chunk_enc *e, size_t n, const int64_t *t, const uint64_t *v,
                          const int64_t *st, an_err *err)
 {
     an_rc rc = AN_OK;
+    size_t i = 0;
 
     AN_TRY(an_chunk_enc_room(e, FIRST_BITS_MAX + (uint64_t)n * SAMPLE_BITS_MAX, err));
-    an_bitw w = e->w;
-    for (size_t i = 0; i < n; i++, e->n++) {
-        uint64_t step = (uint64_t)t[i] - (uint64_t)e->t;
+    for (; i < n && e->n < 2; i++) xor2_put_first(e, t[i], v[i], st == NULL ? 0 : st[i]);
+    an_pen w = an_pen_of(&e->w);
+    an_xor_wwin win = e->win;
+    uint64_t base = e->v, t_delta = e->t_delta;
+    int64_t last_t = e->t;
+    uint32_t index = e->n;
+    e->n += (uint32_t)(n - i);
+    for (; i < n; i++, index++) {
+        int64_t start = st == NULL ? 0 : st[i], field;
+        uint64_t step = (uint64_t)t[i] - (uint64_t)last_t;
 
-        if (e->n == 0) {
-            an_bitw_varint(&w, t[i]);
-            an_bitw_put(&w, v[i], 64);
-            step = 0;
-        } else if (e->n == 1) {
-            an_bitw_uvarint(&w, step);
-            xor2_put_value(e, &w, v[i]);
-        } else {
-            xor2_put_joint(e, &w, (int64_t)(step - e->t_delta), v[i]);
-        }
-        an_st_put(&e->st, &w, e->n, t[i], e->t, st == NULL ? 0 : st[i]);
-        if (v[i] != AN_STALE_NAN) e->v = v[i];
-        e->t_delta = step;
-        e->t = t[i];
+        xor2_put_joint(&w, (int64_t)(step - t_delta), v[i], base, &win);
+        if (an_st_next(&e->st, index, last_t, start, &field)) an_pen_varbit_int(&w, field);
+        if (v[i] != AN_STALE_NAN) base = v[i];
+        t_delta = step;
+        last_t = t[i];
     }
-    e->w = w;
+    an_pen_back(&w, &e->w);
+    e->win = win;
+    e->v = base;
+    e->t_delta = t_delta;
+    e->t = last_t;
 out:
     return rc;
 }
