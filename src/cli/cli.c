@@ -129,7 +129,7 @@ static int usage_and_error(an_cli *cli, const an_err *err)
 /* `help tools bucket`: the usage of that command. */
 static int help_command(an_cli *cli)
 {
-    const char **words = an_arena_alloc(cli->a, (cli->parse.n + 1) * sizeof *words);
+    const char **words = (const char **)an_arena_alloc(cli->a, (cli->parse.n + 1) * sizeof *words);
     size_t n = 0;
     an_parse p;
     an_err err;

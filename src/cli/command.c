@@ -10,27 +10,26 @@
 #include "cli/terminal.h"
 #include "objstore/config.h"
 
-/* An enum flag as the number of its value in the flag's list. */
-static int choice_of(const an_flags *fs, const char *name)
+static an_log_level level_of(const char *text)
 {
-    const an_flag *f = an_flag_get(fs, name);
-    int i = 0;
+    an_log_level level = AN_LOG_ERROR;
 
-    for (const char *p = f->def->choices; *p != 0; i++) {
-        size_t n = strcspn(p, ",");
-        if (strlen(f->texts[0]) == n && strncmp(p, f->texts[0], n) == 0) break;
-        p += n + (p[n] == ',');
-    }
-    return i;
+    while (level < AN_LOG_DEBUG && strcmp(an_log_level_name[level], text) != 0) level++;
+    return level;
+}
+
+static an_log_format format_of(const char *text)
+{
+    if (strcmp(text, "json") == 0) return AN_LOG_JSON;
+    return strcmp(text, "journald") == 0 ? AN_LOG_JOURNAL : AN_LOG_LOGFMT;
 }
 
 static an_rc open_log(an_command *c, an_err *err)
 {
     const an_flags *fs = &c->cli->flags;
-    /* The flags' lists are in the order of the enums. */
     an_log_opts o = {
-        .level = (an_log_level)choice_of(fs, "log.level"),
-        .format = (an_log_format)choice_of(fs, "log.format"),
+        .level = level_of(an_flag_text(fs, "log.level")),
+        .format = format_of(an_flag_text(fs, "log.format")),
         .name = an_flag_text(fs, "debug.name"),
         .sink = an_screen_line,
         .arg = &c->screen,

@@ -9,7 +9,7 @@
 static const char *process_env(void *arg, const char *name)
 {
     (void)arg;
-    return getenv(name);
+    return getenv(name); // NOLINT(concurrency-mt-unsafe): nobody sets variables
 }
 
 an_rc an_content_read(const an_flags *fs, const char *name, an_content_need need, an_buf *out,

@@ -75,11 +75,11 @@ an_rc an_flag_set(an_arena *a, an_flag *f, const char *text, an_err *err)
 
     if (rc != AN_OK) return rc;
     if (f->n == 0 || !an_flag_repeats(f->def)) {
-        f->texts = an_arena_alloc(a, sizeof *f->texts);
+        f->texts = (const char **)an_arena_alloc(a, sizeof *f->texts);
         f->n = 0;
     } else { /* command lines are short: a copy per value is fine */
-        const char **more = an_arena_alloc(a, (f->n + 1) * sizeof *more);
-        memcpy(more, f->texts, f->n * sizeof *more);
+        const char **more = (const char **)an_arena_alloc(a, (f->n + 1) * sizeof *more);
+        memcpy((void *)more, (const void *)f->texts, f->n * sizeof *more);
         f->texts = more;
     }
     f->texts[f->n++] = text;

@@ -30,8 +30,8 @@ static void push_arg(parser *p, const char *arg)
 {
     if (p->n == p->cap) {
         size_t cap = p->cap == 0 ? 64 : p->cap * 2;
-        const char **v = an_arena_alloc(p->a, cap * sizeof *v);
-        if (p->n != 0) memcpy(v, p->stack, p->n * sizeof *v);
+        const char **v = (const char **)an_arena_alloc(p->a, cap * sizeof *v);
+        if (p->n != 0) memcpy((void *)v, (const void *)p->stack, p->n * sizeof *v);
         p->stack = v;
         p->cap = cap;
     }
@@ -80,7 +80,7 @@ static an_rc expand_file(parser *p, const char *name, an_err *err)
     AN_CHECK(text.n == 0 || memchr(text.p, 0, text.n) == NULL, err, AN_EINVALID,
              "failed to read arguments from %.*s: it holds a NUL byte",
              AN_PRI(an_buf_slice(&quoted)));
-    lines = an_arena_alloc(p->a, (text.n + 1) * sizeof *lines);
+    lines = (const char **)an_arena_alloc(p->a, (text.n + 1) * sizeof *lines);
     for (size_t at = 0; at < text.n;) {
         const uint8_t *nl = memchr(text.p + at, '\n', text.n - at);
         size_t end = nl == NULL ? text.n : (size_t)(nl - text.p);
@@ -131,7 +131,7 @@ static an_rc peek(parser *p, token *out, an_err *err)
             return AN_OK;
         }
         const char *arg = p->stack[--p->n];
-        if (p->out->only_args) {
+        if (p->out->only_args || (arg[0] != '-' && arg[0] != '@')) {
             push_token(p, TOKEN_ARG, arg);
         } else if (strcmp(arg, "--") == 0) {
             p->out->only_args = true;
@@ -148,10 +148,8 @@ static an_rc peek(parser *p, token *out, an_err *err)
             push_token(p, TOKEN_ARG, "");
         } else if (arg[0] == '-') {
             short_flag(p, arg);
-        } else if (arg[0] == '@') {
-            AN_TRY(expand_file(p, arg + 1, err));
         } else {
-            push_token(p, TOKEN_ARG, arg);
+            AN_TRY(expand_file(p, arg + 1, err));
         }
     }
     *out = p->ahead[p->n_ahead - 1];

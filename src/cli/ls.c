@@ -65,8 +65,8 @@ out:
 /* Covered blocks are listed like all others: upstream's ls has no such filter. */
 static const an_plan_block **taken(an_command *c, const an_view *v, size_t *n)
 {
-    const an_plan_block **out =
-        an_arena_alloc(c->a, (v->n_loaded + v->n_covered + 1) * sizeof *out);
+    const an_plan_block **out = (const an_plan_block **)an_arena_alloc(
+        c->a, (v->n_loaded + v->n_covered + 1) * sizeof *out);
 
     *n = 0;
     for (size_t i = 0; i < v->n_loaded; i++) out[(*n)++] = v->loaded[i];
@@ -153,7 +153,8 @@ static an_rc inspect(an_command *c, an_err *err)
         goto out;
     }
     AN_TRY(look_at(c, k, false, err));
-    const an_meta **metas = an_arena_alloc(c->a, (k->view.n_all + 1) * sizeof *metas);
+    const an_meta **metas =
+        (const an_meta **)an_arena_alloc(c->a, (k->view.n_all + 1) * sizeof *metas);
     for (size_t i = 0; i < k->view.n_all; i++) metas[i] = k->view.all[i]->meta;
     an_block_table(c->a, &c->cli->out, metas, k->view.n_all, wanted, by->texts, by->n,
                    strcmp(form, "csv") == 0   ? AN_TABLE_CSV

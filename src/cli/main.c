@@ -7,7 +7,7 @@ int main(int argc, char **argv)
 {
     an_cli cli;
     an_arena *a = an_arena_new(NULL);
-    const char **args = an_arena_alloc(a, ((size_t)argc + 1) * sizeof *args);
+    const char **args = (const char **)an_arena_alloc(a, ((size_t)argc + 1) * sizeof *args);
 
     for (int i = 0; i < argc; i++) args[i] = argv[i];
     an_cli_init(&cli, a, &an_program, (size_t)argc, args, an_terminal_width(AN_FD_ERR));

@@ -32,7 +32,7 @@ static void add_unjudged(an_command *c, planning *k)
     for (size_t i = 0; i < k->view.n_unjudged; i++) {
         const an_state_block *b = k->view.unjudged[i];
         an_plan_block *p = an_arena_alloc(c->a, sizeof *p);
-        const an_plan_block **one = an_arena_alloc(c->a, sizeof *one);
+        const an_plan_block **one = (const an_plan_block **)an_arena_alloc(c->a, sizeof *one);
         const an_err *e = b->err;
         for (int m = 0; m < AN_MARK__COUNT && e == NULL; m++) e = b->marks[m].err;
         p->id = b->seen.id;
@@ -52,7 +52,7 @@ static void add_partials(an_command *c, planning *k)
     for (size_t i = 0; i < k->view.n_partials; i++) {
         const an_partial *p = &k->view.partials[i];
         an_plan_block *b = an_arena_alloc(c->a, sizeof *b);
-        const an_plan_block **one = an_arena_alloc(c->a, sizeof *one);
+        const an_plan_block **one = (const an_plan_block **)an_arena_alloc(c->a, sizeof *one);
         an_buf why;
         an_cause cause;
         an_buf_init(&why, 4096, NULL);

@@ -107,7 +107,7 @@ int an_signals_stop(an_signals *s)
 {
     if (s == NULL) return 0;
     atomic_store(&s->done, true);
-    (void)pthread_kill(s->thread, SIGTERM); /* wakes it; it may have ended already */
+    (void)pthread_kill(s->thread, SIGHUP); /* wakes it; it may have ended already */
     an_assert(pthread_join(s->thread, NULL) == 0);
     int got = atomic_load(&s->got);
     free(s);

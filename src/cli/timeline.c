@@ -77,8 +77,10 @@ static bool same_group(const an_meta *a, const an_meta *b)
 static void paint(char *bar, const axis *x, const an_timeline_block *b)
 {
     size_t from = column_of(x, b->meta->mint), to = column_of(x, b->meta->maxt);
-    char fill = b->deletion ? '.' : b->no_compact ? 'n' : '=';
+    char fill = '=';
 
+    if (b->no_compact) fill = 'n';
+    if (b->deletion) fill = '.';
     if (from == x->columns) from--;
     if (to <= from) to = from + 1;
     for (size_t c = from; c < to; c++) {
@@ -86,7 +88,8 @@ static void paint(char *bar, const axis *x, const an_timeline_block *b)
         if (to - from >= 2 && c == from) ink = '[';
         if (to - from >= 2 && c + 1 == to) ink = ']';
         /* Blocks that only touch share no column, unless both are narrower than one. */
-        bar[c] = bar[c] == ' ' ? ink : '%';
+        if (bar[c] != ' ') ink = '%';
+        bar[c] = ink;
     }
 }
 

@@ -7,9 +7,6 @@
 #include "bucket/delete.h"
 #include "compact/plan/progress.h"
 
-/* An upload that wrote nothing for so long has nobody who would. */
-#define SWEEP_AGE_MS INT64_C(86400000)
-
 /* Unless it is a cancellation, which is returned. id: of the block concerned, NULL: none. */
 static an_rc part_failed(an_loop *l, const char *part, const an_ulid *id, an_err *err)
 {
@@ -177,19 +174,6 @@ static an_rc one_partial(an_loop *l, an_ctx *ctx, const an_partial *p, bool only
     return rc;
 }
 
-/* Temp files and parts of uploads whose process died. */
-static an_rc sweep(an_loop *l, an_ctx *ctx, int64_t now_ms, an_err *err)
-{
-    uint64_t n = 0;
-    an_rc rc = an_bucket_sweep(l->o.bucket, ctx, now_ms - SWEEP_AGE_MS, &n, err);
-
-    if (rc != AN_OK) return part_failed(l, "removing what dead uploads left", NULL, err);
-    if (n > 0) {
-        AN_LOG(l->o.log, AN_LOG_INFO, "removed what dead uploads left", AN_UINT("uploads", n));
-    }
-    return AN_OK;
-}
-
 an_rc an_loop_partials(an_loop *l, an_ctx *ctx, const an_view *v, bool *look_again, an_err *err)
 {
     an_rc rc = AN_OK;
@@ -198,7 +182,6 @@ an_rc an_loop_partials(an_loop *l, an_ctx *ctx, const an_view *v, bool *look_aga
         AN_TRY(an_ctx_check(ctx, err));
         AN_TRY(one_partial(l, ctx, &v->partials[i], v->only_marks[i], v->now_ms, look_again, err));
     }
-    AN_TRY(sweep(l, ctx, v->now_ms, err));
 out:
     return rc;
 }

@@ -279,7 +279,8 @@ static int by_time(const void *x, const void *y)
 static bool apply(run *r, const an_outcome *o, const an_job_result *res,
                   const an_block_presence *there)
 {
-    const an_plan_block **v = an_arena_alloc(r->a, (r->group.n + 1) * sizeof *v);
+    const an_plan_block **v =
+        (const an_plan_block **)an_arena_alloc(r->a, (r->group.n + 1) * sizeof *v);
     an_view_block *made = an_arena_alloc(r->a, sizeof *made);
     an_meta *meta = an_arena_alloc(r->a, sizeof *meta);
     an_buf text;
@@ -313,7 +314,7 @@ static bool apply(run *r, const an_outcome *o, const an_job_result *res,
         v[n++] = r->group.blocks[i];
     }
     v[n++] = &made->plan;
-    qsort(v, n, sizeof *v, by_time);
+    qsort((void *)v, n, sizeof *v, by_time);
     r->group.blocks = v;
     r->group.n = n;
     return known;
@@ -541,7 +542,7 @@ static step plan_and_execute(run *r, bool *changed, an_err *err)
 /* Copies of the blocks, so that what this run does to them stays in this run. */
 static void begin_group(run *r, const an_group *g)
 {
-    const an_plan_block **v = an_arena_alloc(r->a, (g->n + 1) * sizeof *v);
+    const an_plan_block **v = (const an_plan_block **)an_arena_alloc(r->a, (g->n + 1) * sizeof *v);
 
     for (size_t i = 0; i < g->n; i++) {
         an_view_block *copy = an_arena_alloc(r->a, sizeof *copy);

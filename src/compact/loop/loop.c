@@ -55,7 +55,7 @@ typedef struct group_work {
 
 static void run_group(an_work *w)
 {
-    group_work *g = (group_work *)(void *)w;
+    group_work *g = (group_work *)w;
 
     if (atomic_load(&g->l->stop)) return;
     g->rc = an_loop_group(g->l, g->ctx, g->view, g->g, &g->changed, &g->err);

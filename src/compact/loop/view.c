@@ -117,7 +117,7 @@ static void sort_out(an_arena *a, const an_snapshot *snap, an_troubles *t, sorti
     s->filters = an_arena_alloc(a, (snap->n + 1) * sizeof *s->filters);
     v->partials = an_arena_alloc(a, (snap->n + 1) * sizeof *v->partials);
     v->only_marks = an_arena_alloc(a, (snap->n + 1) * sizeof *v->only_marks);
-    v->unjudged = an_arena_alloc(a, (snap->n + 1) * sizeof *v->unjudged);
+    v->unjudged = (const an_state_block **)an_arena_alloc(a, (snap->n + 1) * sizeof *v->unjudged);
     an_unknown *unknown = an_arena_alloc(a, (snap->n + 1) * sizeof *unknown);
     v->unknown = unknown;
     for (size_t i = 0; i < snap->n; i++) {
@@ -144,10 +144,10 @@ static void sort_out(an_arena *a, const an_snapshot *snap, an_troubles *t, sorti
 
 static void collect(an_arena *a, sorting *s, an_view *v)
 {
-    v->loaded = an_arena_alloc(a, (s->n + 1) * sizeof *v->loaded);
-    v->marked = an_arena_alloc(a, (s->n + 1) * sizeof *v->marked);
-    v->fresh = an_arena_alloc(a, (s->n + 1) * sizeof *v->fresh);
-    v->all = an_arena_alloc(a, (s->n + 1) * sizeof *v->all);
+    v->loaded = (const an_plan_block **)an_arena_alloc(a, (s->n + 1) * sizeof *v->loaded);
+    v->marked = (const an_plan_block **)an_arena_alloc(a, (s->n + 1) * sizeof *v->marked);
+    v->fresh = (const an_plan_block **)an_arena_alloc(a, (s->n + 1) * sizeof *v->fresh);
+    v->all = (const an_plan_block **)an_arena_alloc(a, (s->n + 1) * sizeof *v->all);
     v->covered = an_arena_alloc(a, (s->n + 1) * sizeof *v->covered);
     for (size_t i = 0; i < s->n; i++) {
         const an_filter_block *f = &s->filters[i];

@@ -24,7 +24,7 @@ typedef struct an_view_block {
 
 static inline const an_view_block *an_view_block_of(const an_plan_block *b)
 {
-    return (const an_view_block *)(const void *)b;
+    return (const an_view_block *)b;
 }
 
 typedef struct an_unknown {
