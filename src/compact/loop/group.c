@@ -7,6 +7,7 @@
 #include "compact/job/job.h"
 #include "compact/job/spill.h"
 #include "compact/loop/loop_internal.h"
+#include "compact/plan/overlap.h"
 
 #define PROGRESS_EVERY_MS 250
 #define OOO_DETAILS                                                                                \
