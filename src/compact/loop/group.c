@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "compact/job/job.h"
+#include "compact/plan/overlap.h"
 #include "compact/job/spill.h"
 #include "compact/loop/loop_internal.h"
 #include "compact/plan/overlap.h"
