@@ -413,6 +413,8 @@ static void stop_group(run *r, const an_outcome *o, const an_err *err)
         an_ulid_format(o->blocks[i]->id, id);
         if (err->block[0] == 0 || strcmp(id, err->block) == 0) ids[n++] = o->blocks[i]->id;
     }
+    /* A block of the group that is not in the plan. */
+    if (n == 0 && an_ulid_parse(an_slice_str(err->block), &ids[0])) n = 1;
     an_loop_trouble(r->l, AN_FROM_JOB, r->group.key, r->labels, ids, n, err);
     if (r->l->o.halt_process && an_trouble_class_of(err) == AN_TROUBLE_HALT) {
         atomic_store(&r->l->stop, true);
@@ -423,15 +425,22 @@ static void stop_group(run *r, const an_outcome *o, const an_err *err)
 
 typedef enum step { STEP_DONE, STEP_AGAIN, STEP_RELIST } step;
 
-/* A result must not overlap what stays in its group, where overlaps are not merged. */
+/* A result must not overlap what stays in its group, where overlaps are not merged. What is marked
+ * for deletion does not stay: the planner leaves it out as well. */
 static an_rc check_range(run *r, const an_outcome *o, an_err *err)
 {
-    const an_plan_block **others = an_arena_alloc(r->work, (r->group.n + 1) * sizeof *others);
+    const an_plan_block **stay =
+        (const an_plan_block **)an_arena_alloc(r->work, (r->group.n + 1) * sizeof *stay);
+    const an_plan_block **others =
+        (const an_plan_block **)an_arena_alloc(r->work, (r->group.n + 1) * sizeof *others);
     char id[AN_ULID_TEXT + 1];
+    size_t n_stay = 0;
 
     if (r->l->o.plan.vertical) return AN_OK;
-    size_t n = an_overlap_with_result(r->group.blocks, r->group.n, o->blocks, o->n, o->mint,
-                                      o->maxt, others);
+    for (size_t i = 0; i < r->group.n; i++) {
+        if (r->group.blocks[i]->deletion == NULL) stay[n_stay++] = r->group.blocks[i];
+    }
+    size_t n = an_overlap_with_result(stay, n_stay, o->blocks, o->n, o->mint, o->maxt, others);
     if (n == 0) return AN_OK;
     an_ulid_format(others[0]->id, id);
     (void)AN_FAIL(err, AN_EHALT,
