@@ -169,7 +169,7 @@ static inline void an_bitw_put(an_bitw *w, uint64_t v, unsigned n)
 
     if (n < 64) v &= (1ull << n) - 1;
     if (n < room) {
-        w->acc = w->acc << n | v;
+        w->acc = w->acc << (n & 63) | v; /* n is below 64 here, which not every reader sees */
         w->n += n;
         return;
     }

@@ -309,7 +309,7 @@ static an_rc open_aggregate(aggregates *g, int which, an_readers *readers,
     size_t found = 0;
     an_err why;
     an_piece *parts = an_arena_try(g->arena, n, sizeof *parts);
-    const an_piece **list = an_arena_try(g->arena, n, sizeof *list);
+    const an_piece **list = (const an_piece **)an_arena_try(g->arena, n, sizeof *list);
 
     AN_CHECK(parts != NULL && list != NULL, err, AN_ELIMIT,
              "no memory to deduplicate the aggregates of %zu chunks", n);
@@ -370,7 +370,7 @@ an_rc an_penalty_group(an_readers *readers, an_reencoder *re, const an_piece *fi
 {
     an_rc rc = AN_OK;
     size_t found = 0;
-    const an_piece **same = an_arena_try(readers->arena, n + 1, sizeof *same);
+    const an_piece **same = (const an_piece **)an_arena_try(readers->arena, n + 1, sizeof *same);
 
     AN_CHECK(same != NULL, err, AN_ELIMIT, "no memory to deduplicate %zu chunks", n);
     same[found++] = first;

@@ -44,7 +44,7 @@ an_rc an_chain_merge(an_readers *readers, const an_piece *const *pieces, size_t 
     an_rc rc = AN_OK;
     int64_t last = INT64_MIN; /* a sample of that time is passed over, as upstream does */
     an_feed *feeds = an_arena_try(readers->arena, n, sizeof *feeds), *cur = feeds;
-    an_heap queue = {an_arena_try(readers->arena, n, sizeof(void *)), 0};
+    an_heap queue = {(void **)an_arena_try(readers->arena, n, sizeof(void *)), 0};
 
     AN_CHECK(feeds != NULL && queue.v != NULL, err, AN_ELIMIT,
              "no memory to merge %zu overlapping chunks", n);

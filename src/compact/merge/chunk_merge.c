@@ -133,7 +133,7 @@ static bool earlier(const void *a, const void *b)
 
 static an_rc push(merger *m, stream *s, an_err *err)
 {
-    void **v = grown(m->arena, m->heap.v, m->heap.n, &m->heap_cap, sizeof *v);
+    void **v = (void **)grown(m->arena, (void *)m->heap.v, m->heap.n, &m->heap_cap, sizeof *v);
 
     if (v == NULL) return no_memory(err);
     m->heap.v = v;
@@ -225,7 +225,8 @@ static an_rc merge_group(merger *m, const piece *first, an_err *err)
 
     if (rest == NULL) return no_memory(err);
     while (m->list_cap < m->n_group + 1) {
-        m->list = grown(m->arena, m->list, m->list_cap, &m->list_cap, sizeof *m->list);
+        m->list = (const an_piece **)grown(m->arena, (void *)m->list, m->list_cap, &m->list_cap,
+                                           sizeof *m->list);
         if (m->list == NULL) return no_memory(err);
     }
     for (size_t i = 0; i < m->n_group; i++) m->list[i] = &m->group[i].p;

@@ -54,7 +54,7 @@ an_rc an_aggr_get(an_slice data, int which, an_aggr_part *out, an_err *err)
 {
     an_rc rc = AN_OK;
     an_cursor c = an_cursor_of(data);
-    an_aggr_part part;
+    an_aggr_part part = {NULL, {NULL, 0}};
 
     for (int i = 0; i <= which; i++) {
         AN_TRY(entry(&c, i, data, &part, err));
@@ -87,7 +87,7 @@ void an_aggr_write(an_buf *out, const an_aggr *a)
 static uint32_t aggr_count(an_slice data)
 {
     an_err err;
-    an_aggr_part part;
+    an_aggr_part part = {NULL, {NULL, 0}};
     uint32_t n = 0;
 
     if (an_aggr_get(data, AN_AGGR_COUNT, &part, &err) != AN_OK) return 0; /* as upstream */

@@ -137,8 +137,6 @@ out:
     return rc;
 }
 
-static void cut(an_hist_fit *fit, an_hist_header header) { *fit = (an_hist_fit){true, header}; }
-
 static bool same_kind(const an_hist *a, const an_hist *b)
 {
     return a->schema == b->schema && an_float(a->zero_threshold) == an_float(b->zero_threshold);
@@ -152,10 +150,27 @@ static an_rc judge_gauge(an_arena *a, const an_hist *last, an_hist_header header
     if (header == AN_HH_GAUGE && h->sum == AN_STALE_NAN) return AN_OK;
     if (header != AN_HH_GAUGE || last->sum == AN_STALE_NAN || !same_kind(last, h) ||
         (h->schema == AN_HIST_CUSTOM && !same_bounds(last, h))) {
-        cut(fit, AN_HH_GAUGE);
+        *fit = (an_hist_fit){true, AN_HH_GAUGE};
         return AN_OK;
     }
     return align(a, last, h, true, &reset, al, err);
+}
+
+/* The rows of the table that need no look at the buckets, stale samples apart. */
+static an_hist_fit judge_head(const an_hist *last, an_hist_header header, const an_hist *h)
+{
+    const an_hist_fit reset = {true, AN_HH_RESET}, unknown = {true, AN_HH_UNKNOWN};
+
+    if (header == AN_HH_GAUGE)
+        return (an_hist_fit){true, h->is_float ? AN_HH_UNKNOWN : AN_HH_NOT_RESET};
+    if (h->hint == AN_HINT_RESET) return reset;
+    if (h->sum == AN_STALE_NAN) return (an_hist_fit){0};
+    if (last->sum == AN_STALE_NAN) return unknown;
+    if (is_below(h, h->count, last->count)) return reset;
+    if (!same_kind(last, h)) return unknown;
+    if (h->schema == AN_HIST_CUSTOM && !same_bounds(last, h)) return reset;
+    if (is_below(h, h->zero_count, last->zero_count)) return reset;
+    return (an_hist_fit){0};
 }
 
 an_rc an_hist_judge(an_arena *a, const an_hist *last, an_hist_header header, const an_hist *h,
@@ -167,25 +182,10 @@ an_rc an_hist_judge(an_arena *a, const an_hist *last, an_hist_header header, con
     *fit = (an_hist_fit){0};
     al->differs = false;
     if (h->hint == AN_HINT_GAUGE) return judge_gauge(a, last, header, h, fit, al, err);
-    if (header == AN_HH_GAUGE)
-        cut(fit, h->is_float ? AN_HH_UNKNOWN : AN_HH_NOT_RESET);
-    else if (h->hint == AN_HINT_RESET)
-        cut(fit, AN_HH_RESET);
-    else if (h->sum == AN_STALE_NAN)
-        return AN_OK;
-    else if (last->sum == AN_STALE_NAN)
-        cut(fit, AN_HH_UNKNOWN);
-    else if (is_below(h, h->count, last->count))
-        cut(fit, AN_HH_RESET);
-    else if (!same_kind(last, h))
-        cut(fit, AN_HH_UNKNOWN);
-    else if ((h->schema == AN_HIST_CUSTOM && !same_bounds(last, h)) ||
-             is_below(h, h->zero_count, last->zero_count))
-        cut(fit, AN_HH_RESET);
-    else {
-        AN_TRY(align(a, last, h, false, &reset, al, err));
-        if (reset) cut(fit, AN_HH_RESET);
-    }
+    *fit = judge_head(last, header, h);
+    if (fit->cut || h->sum == AN_STALE_NAN) goto out;
+    AN_TRY(align(a, last, h, false, &reset, al, err));
+    if (reset) *fit = (an_hist_fit){true, AN_HH_RESET};
 out:
     return rc;
 }

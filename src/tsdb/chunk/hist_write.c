@@ -219,7 +219,7 @@ static an_rc recode(an_chunk_enc *e, const an_hist_side spans[2], an_err *err)
     w->header = header;
     for (;;) {
         AN_TRY(an_chunk_next(w->reader, &s, err));
-        if (s.type == AN_VAL_NONE) break;
+        if (s.h == NULL) break;
         if (s.h->sum == AN_STALE_NAN) { /* never the first: the chunk could not grow then */
             AN_TRY(put(e, s.t, s.st, s.h, err));
             continue;
