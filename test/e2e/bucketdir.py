@@ -62,6 +62,13 @@ def identity(meta):
                        meta.get("maxTime"), sorted(meta.get("compaction", {}).get("sources", []))])
 
 
+def ulid_ms(text):
+    n = 0
+    for c in text[:10]:
+        n = n * 32 + "0123456789ABCDEFGHJKMNPQRSTVWXYZ".index(c)
+    return n
+
+
 def copy_bucket(src, dst, mtime_age_hours=None):
     shutil.copytree(src, dst, symlinks=True)
     for name in os.listdir(dst):

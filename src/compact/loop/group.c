@@ -221,7 +221,7 @@ static an_rc after_empty(run *r, const an_outcome *o, const an_job_result *res, 
            AN_TEXT("blocks", ids_text(r->work, o->blocks, o->n)));
     for (size_t i = 0; i < o->n; i++) {
         const an_view_block *b = an_view_block_of(o->blocks[i]);
-        if (res->sources == NULL || res->sources[i].samples == 0) {
+        if (res->sources[i].n_series == 0) { /* not one that deletions have emptied */
             if (b->plan.meta->stats.samples > 0) {
                 finding(r, AN_CAUSE_EMPTY_LOOP, &b->plan,
                         an_arena_printf(r->work,
