@@ -298,6 +298,8 @@ def flips(case, bucket, src):
     n = 0
     for out in (str(o["n"]) for o in case.wants_outputs()):
         objs = case.out[out]
+        if any(o.get("variants") for o in case.expect["outputs"]):
+            continue  # other bytes are right, too
         for key, body in list(objs.items()):
             at = len(body) // 2
             if key == "meta.json":
