@@ -180,21 +180,23 @@ static an_rc timeline(an_command *c, an_err *err)
     an_rc rc = AN_OK;
     look *k = c->arg;
     int64_t width = an_flag_number(&c->cli->flags, "width");
-    size_t n;
+    bool no_marked = an_flag_on(&c->cli->flags, "exclude-delete");
+    size_t n, shown = 0;
 
     AN_CHECK(width >= 0 && width <= 1000, err, AN_EINVALID, "flag --width: 0 to 1000 columns");
     AN_TRY(look_at(c, k, true, err));
     const an_plan_block **v = taken(c, &k->view, &n);
     an_timeline_block *blocks = an_arena_alloc(c->a, (n + 1) * sizeof *blocks);
     for (size_t i = 0; i < n; i++) {
-        blocks[i] = (an_timeline_block){
+        if (no_marked && (v[i]->deletion != NULL || v[i]->deletion_stray)) continue;
+        blocks[shown++] = (an_timeline_block){
             .meta = v[i]->meta,
             .bytes = an_view_block_of(v[i])->bytes,
             .deletion = v[i]->deletion != NULL,
             .no_compact = v[i]->no_compact,
         };
     }
-    an_timeline_draw(c->a, &c->cli->out, blocks, n,
+    an_timeline_draw(c->a, &c->cli->out, blocks, shown,
                      width > 0 ? (size_t)width : an_terminal_width(AN_FD_OUT));
 out:
     return rc;

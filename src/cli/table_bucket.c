@@ -74,6 +74,8 @@ static const an_flag_def flags_inspect[] = {
 static const an_flag_def flags_timeline[] = {
     {.name = "width", .type = AN_FLAG_INT, .def = "0", .group = OUTPUT,
      .help = "Columns of the drawing; 0: those of the terminal."},
+    {.name = "exclude-delete", .type = AN_FLAG_BOOL, .group = AN_GROUP_CHOICE,
+     .help = "Leave out blocks that are marked for deletion."},
     AN_ROWS_SELECTOR,
     AN_ROWS_TIME,
     ROW_TIMEOUT,

@@ -158,6 +158,9 @@ class Timeline(Bucket):
         self.assertEqual(text.count("@{cluster="), 2)
         self.assertIn("level 3", text)
         self.assertIn("all groups:    7 blocks", text)
+        self.tool("mark", "--id=01DRFRN078DJ1RR6HJ104575S1", "--marker=deletion-mark.json", "--details=d")
+        self.assertIn("1 marked for deletion", self.tool("timeline").stdout)
+        self.assertIn("all groups:    6 blocks", self.tool("timeline", "--exclude-delete").stdout)
         self.assertTrue(all(len(l) <= 110 for l in text.split("\n")), text)
 
 
