@@ -291,7 +291,7 @@ static void random_member(builder *b, ref_list *l, const an_sample *s, size_t n)
         encode(b->a, s + at, piece, &part);
         for (size_t i = 0; i < part.n; i++) {
             ref_chunk *c = &part.v[i];
-            an_sample *back = an_arena_alloc(b->a, c->n * sizeof *back), x;
+            an_sample *back = an_arena_alloc(b->a, c->n * sizeof *back), x = {0};
             assert_int_equal(an_chunk_iter_open(it, an_chunk_codec_of(c->encoding), c->data, &err),
                              AN_OK);
             for (size_t k = 0; k < c->n; k++) {
@@ -388,7 +388,7 @@ static void copies_of_a_series_merge_into_itself(void **state)
         an_chunk_iter *it = an_arena_alloc(b->a, sizeof *it);
         result r;
         an_err err;
-        an_sample x;
+        an_sample x = {0};
         size_t n = random_floats(&seed, s, 2 + below(&seed, 250), one_in(&seed, 3)), at = 0;
         memset(l, 0, sizeof l);
         for (size_t i = 0; i < n; i++) s[i].t = 15000 * (int64_t)(i + 1);

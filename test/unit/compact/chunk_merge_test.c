@@ -21,7 +21,7 @@ static void result_is(an_arena *a, const result *r, const json_t *want)
 {
     an_chunk_iter *it = an_arena_alloc(a, sizeof *it);
     an_err err;
-    an_sample s;
+    an_sample s = {0};
 
     an_chunk_iter_init(it, a);
     assert_int_equal(r->n, json_array_size(want));
@@ -171,7 +171,7 @@ static void aggregates_are_deduplicated_as_upstream(void **state)
     an_err err;
     uint8_t encoding;
     an_chunk_iter it;
-    an_sample s;
+    an_sample s = {0};
 
     overlapping_aggregates(b);
     assert_int_equal(fold(b, AN_MERGE_PENALTY, &r, &err), AN_OK);

@@ -36,7 +36,7 @@ static void decodes_to(an_arena *a, uint8_t encoding, an_slice data, const an_sa
     an_chunk_iter *it = an_arena_alloc(a, sizeof *it);
     an_slice copy = exact(data);
     an_err err;
-    an_sample s;
+    an_sample s = {0};
     uint32_t count = 0;
 
     an_chunk_iter_init(it, a);

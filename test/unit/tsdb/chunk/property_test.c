@@ -42,7 +42,7 @@ static size_t read_back(an_arena *a, const an_chunk_codec *codec, an_slice data,
     an_chunk_info info;
     an_slice copy = exact(data);
     an_err err;
-    an_sample s;
+    an_sample s = {0};
     size_t n = 0, runs = 0;
 
     an_chunk_iter_init(it, a);

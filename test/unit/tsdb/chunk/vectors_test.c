@@ -31,7 +31,7 @@ static void chunks_hold(an_arena *a, const json_t *chunks, const json_t *samples
 {
     an_err err;
     an_chunk_iter it;
-    an_sample s;
+    an_sample s = {0};
     size_t at = 0;
 
     an_chunk_iter_init(&it, a);
@@ -114,7 +114,7 @@ static void xor2_chunks_are_prometheus_own(void **state)
         const json_t *c = json_array_get(cases, i), *samples = json_object_get(c, "samples");
         size_t n = json_array_size(samples);
         an_slice want = golden_hex(c, "hex");
-        an_sample s;
+        an_sample s = {0};
 
         an_arena_reset(a);
         an_chunk_enc_init(&e, a);
