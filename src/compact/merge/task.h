@@ -15,6 +15,7 @@
 #pragma once
 #include "base/arena.h"
 #include "base/buf.h"
+#include "tsdb/chunk/aggr.h"
 #include "tsdb/index/index_reader.h"
 #include "tsdb/tombstones/tombstones.h"
 
@@ -51,9 +52,11 @@ typedef struct an_task_out {
 
 /* Appends an unchanged chunk. */
 void an_task_pass(an_task_out *out, const an_task_chunk *c);
-/* Appends a new chunk made of encoding and data. Both set out->frames.failed or out->metas.failed
- * when the memory is gone; whoever called the fold looks at those. */
+/* Appends a new chunk made of encoding and data; an aggregate chunk made of its parts. All set
+ * out->frames.failed or out->metas.failed when the memory is gone; whoever called the fold looks at
+ * those. */
 void an_task_emit(an_task_out *out, int64_t mint, int64_t maxt, uint8_t encoding, an_slice data);
+void an_task_emit_aggr(an_task_out *out, int64_t mint, int64_t maxt, const an_aggr *a);
 
 /* No chunk appended: the series is left out. Damage met while decoding is AN_ECORRUPT with block
  * and, as offset, the chunk's ref; the batch puts the segment and the offset in it there instead.

@@ -69,6 +69,18 @@ out:
     return rc;
 }
 
+uint64_t an_aggr_size(const an_aggr *a)
+{
+    uint64_t n = 0;
+    uint8_t len[10];
+
+    for (int i = 0; i < AN_AGGR__COUNT; i++) {
+        const an_aggr_part *p = &a->part[i];
+        n += p->codec == NULL ? 1 : an_put_uvarint(len, p->data.n) + 1 + p->data.n;
+    }
+    return n;
+}
+
 void an_aggr_write(an_buf *out, const an_aggr *a)
 {
     for (int i = 0; i < AN_AGGR__COUNT; i++) {

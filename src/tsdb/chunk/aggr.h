@@ -33,5 +33,7 @@ AN_MUST_CHECK an_rc an_aggr_parse(an_slice data, an_aggr *out, an_err *err);
 /* One, as upstream reads it: AN_ENOTFOUND when it is absent; errors as above. */
 AN_MUST_CHECK an_rc an_aggr_get(an_slice data, int which, an_aggr_part *out, an_err *err);
 
+/* How long the payload made of these parts is. */
+uint64_t an_aggr_size(const an_aggr *a);
 /* Appends the payload made of these parts to `out`, whose `failed` tells whether it fitted. */
 void an_aggr_write(an_buf *out, const an_aggr *a);
