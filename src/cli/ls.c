@@ -58,6 +58,14 @@ static an_rc look_at(an_command *c, look *k, bool choice, an_err *err)
     AN_LOG(&log, AN_LOG_INFO, "successfully synchronized block metadata", AN_TOOK(k->view.took_ns),
            AN_UINT("cached", k->view.n_all), AN_UINT("returned", k->view.n_loaded),
            AN_UINT("partial", k->view.n_partials));
+    for (size_t i = 0; i < k->view.n_unjudged; i++) {
+        const an_state_block *b = k->view.unjudged[i];
+        char id[AN_ULID_TEXT + 1];
+        if (b->err == NULL) continue; /* only a mark of it cannot be read: it is shown */
+        an_ulid_format(b->seen.id, id);
+        AN_LOG(&log, AN_LOG_WARN, "block cannot be shown",
+               AN_STR("cause", an_cause_name(b->err->cause)), AN_STR("block", id), AN_ERR(b->err));
+    }
 out:
     return rc;
 }

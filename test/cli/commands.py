@@ -105,6 +105,13 @@ class Ls(Bucket):
         self.assertIn("flag --min-time is empty", p.stderr)
 
 
+    def test_blocks_that_cannot_be_shown_are_told(self):
+        self.use("c14y-meta-malformed")
+        p = self.tool("ls")
+        self.assertEqual(len(p.stdout.split()), len(os.listdir(self.dir)) - 1)
+        self.assertIn('level=warn component=block.BaseFetcher msg="block cannot be shown" cause=meta-corrupt', p.stderr)
+
+
 class Inspect(Bucket):
     def test_the_table_is_upstreams(self):
         self.assertEqual(self.tool("inspect").stdout, INSPECT)
@@ -302,6 +309,28 @@ class Signals(Bucket):
             self.assertLess(time.time() - start, 8)
             self.assertIn('msg="caught signal. Reloading." signal=hangup', err)
             self.assertIn('msg="caught signal. Exiting." signal=' + name, err)
+
+
+    def test_a_run_that_is_told_to_stop_stops_and_the_next_one_goes_on(self):
+        interrupted = 0
+        for sig, name in ((signal.SIGTERM, "terminated"), (signal.SIGINT, "interrupt")):
+            self.use("c02-ladder-14d")
+            cmd = [BINARY, "compact", self.conf, "--data-dir=" + os.path.join(self.tmp, "data"), *Compact.FLAGS]
+            p = subprocess.Popen(cmd, cwd=self.tmp, env=ENV, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8")
+            first = p.stderr.readline() # from here on signals are taken
+            p.send_signal(sig)
+            _, rest = p.communicate(timeout=20)
+            self.assertEqual(p.returncode, 0, first + rest)
+            last = rest.splitlines()[-1]
+            if "interrupted=" + name in last:
+                interrupted += 1
+                self.assertIn("not all work was done", last)
+            self.assertNotIn("level=error", rest)
+            q = subprocess.run(cmd, cwd=self.tmp, env=ENV, stderr=subprocess.PIPE, encoding="utf-8", timeout=60)
+            self.assertEqual(q.returncode, 0, q.stderr)
+            levels = [json.loads(v)["compaction"]["level"] for k, v in files(self.dir).items() if k.endswith("/meta.json")]
+            self.assertGreater(max(levels), 3)
+        self.assertGreater(interrupted, 0)
 
 
 class Texts(unittest.TestCase):
