@@ -307,6 +307,44 @@ static void a_cut_has_the_header_of_its_reason(void **state)
     an_arena_free(a);
 }
 
+/* A chunk with buckets 0 (empty) and 1 on the positive side, 0 on the negative one; then a sample
+ * that lacks the empty one and has new ones on both sides, its negative spans cut in two. */
+static void a_rewritten_chunk_has_the_spans_upstream_gives_it(void **state)
+{
+    (void)state;
+    static const an_span p1[] = {{0, 2}}, n1[] = {{0, 1}}, p2[] = {{1, 2}}, n2[] = {{0, 1}, {0, 1}},
+                         whole[] = {{0, 2}};
+    static const uint64_t dp1[] = {0, 3}, dn1[] = {1}, dp2[] = {3, 0}, dn2[] = {1, 0};
+
+    for (int gauge = 0; gauge < 2; gauge++) {
+        an_arena *a = an_arena_new(NULL);
+        an_hist one = {.count = 4, .side = {{1, 2, p1, dp1}, {1, 1, n1, dn1}}}, two = one;
+        an_chunk_iter *it = an_arena_alloc(a, sizeof *it);
+        an_sample s = {0};
+        an_err err;
+
+        two.count = 8;
+        two.side[AN_POS] = (an_hist_side){1, 2, p2, dp2};
+        two.side[AN_NEG] = (an_hist_side){2, 2, n2, dn2};
+        one.hint = two.hint = gauge ? AN_HINT_GAUGE : AN_HINT_UNKNOWN;
+        an_sample in[] = {hs(1000, &one), hs(2000, &two)};
+        collected c = reencode(a, in, 2);
+        assert_int_equal(c.n, 1);
+        decodes_to(a, AN_ENC_HIST, c.v[0].data, in, 2);
+        an_chunk_iter_init(it, a);
+        assert_int_equal(an_chunk_iter_open(it, an_chunk_codec_of(AN_ENC_HIST), c.v[0].data, &err),
+                         AN_OK);
+        assert_int_equal(an_chunk_next(it, &s, &err), AN_OK);
+        /* Positive: the canonical union, as the sample lacked a bucket there. Negative: the
+         * sample's own spans; for a gauge the union on both sides. */
+        const an_hist_side *pos = &it->h.h.side[AN_POS], *neg = &it->h.h.side[AN_NEG];
+        assert_true(pos->n_spans == 1 && pos->spans[0].offset == 0 && pos->spans[0].length == 3);
+        assert_int_equal(neg->n_spans, gauge ? 1 : 2);
+        assert_memory_equal(neg->spans, gauge ? whole : n2, neg->n_spans * sizeof *neg->spans);
+        an_arena_free(a);
+    }
+}
+
 static void start_timestamps_decide_the_encoding(void **state)
 {
     (void)state;
@@ -596,6 +634,7 @@ int main(void)
         cmocka_unit_test(histogram_chunks_are_those_of_the_specification),
         cmocka_unit_test(float_and_st_histogram_chunks_are_those_of_the_specification),
         cmocka_unit_test(a_cut_has_the_header_of_its_reason),
+        cmocka_unit_test(a_rewritten_chunk_has_the_spans_upstream_gives_it),
         cmocka_unit_test(start_timestamps_decide_the_encoding),
         cmocka_unit_test(varbits_bounds_and_thresholds_are_those_of_the_specification),
         cmocka_unit_test(an_aggregate_chunk_is_taken_apart_and_put_together),
