@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "bucket/block_presence.h"
 #include "bucket/block_writer.h"
+#include "compact/downsample/downsample.h"
 #include "compact/job/judge.h"
 #include "compact/job/recount.h"
 #include "compact/job/sizing.h"
@@ -28,6 +29,9 @@ typedef struct job {
     const an_job_opts *o;
     an_job_result *out;
     unsigned accept;
+    bool downsamples;
+    an_downsample to;
+    an_fold fold;
     int64_t mint, maxt;
     an_job_sizes sizes;
     an_budget *memory, *io, *maps, *symbols, *index; /* the reservation and its shares */
@@ -63,6 +67,24 @@ static an_rc find_range(job *j, an_err *err)
                    (long long)j->maxt);
     AN_CHECK_CAUSE(j->o->labels.n > 0, err, AN_EHALT, AN_CAUSE_LABELS_EMPTY,
                    "empty external labels are not allowed for Thanos block");
+out:
+    return rc;
+}
+
+static an_rc begin_downsampling(job *j, an_err *err)
+{
+    an_rc rc = AN_OK;
+    int64_t from = j->in[0].block->meta->thanos.resolution;
+
+    an_assert(j->n == 1);
+    AN_CHECK_CAUSE(from < j->o->resolution, err, AN_EHALT, AN_CAUSE_RESOLUTION_ODD,
+                   "target resolution not lower than existing one: %lld and %lld",
+                   (long long)j->o->resolution, (long long)from);
+    j->downsamples = true;
+    j->to.resolution = j->o->resolution;
+    j->fold = an_downsample_fold(&j->to);
+    if (j->o->accept_malformed_index) /* here the flag lets all findings of the check pass */
+        j->accept = (1u << AN_HEALTH__COUNT) - 1;
 out:
     return rc;
 }
@@ -122,7 +144,7 @@ static an_rc read_tombstones(job *j, size_t i, an_err *err)
     AN_TRY(an_source_gather(&src, 0, (size_t)r->tombstones_bytes, &doc, &bytes, err));
     an_tombstones *t = an_arena_alloc(j->arena, sizeof *t);
     AN_TRY(an_tombstones_parse(j->held, bytes, t, err));
-    j->inputs[i].tombstones = t;
+    if (!j->downsamples) j->inputs[i].tombstones = t; /* deleted samples come back, as upstream */
     j->ids[i].has_tombstones = true;
     an_sha256_of(bytes, j->ids[i].tombstones_sha256);
 out:
@@ -164,6 +186,16 @@ out:
 static int cmp_ulids(const void *a, const void *b)
 {
     return an_ulid_cmp(*(const an_ulid *)a, *(const an_ulid *)b);
+}
+
+/* Everything of the input but what a downsampling changes. Whoever reads `extensions` must be ready
+ * to find those of raw blocks here. */
+static void describe_downsampled(job *j, an_meta *m)
+{
+    *m = *j->in[0].block->meta;
+    m->version = 1;
+    m->thanos.resolution = j->o->resolution;
+    m->thanos.source = AN_LIT("compactor");
 }
 
 /* The Thanos and the Prometheus part, as far as they are known before the merge. */
@@ -249,8 +281,9 @@ static an_rc merge(job *j, an_block_writer *w, an_merge_result *r, an_err *err)
     an_merge_opts mo = {.ctx = j->ctx,
                         .mint = j->mint,
                         .maxt = j->maxt,
+                        .uncut = j->downsamples,
                         .accept = j->accept,
-                        .fold = o->fold,
+                        .fold = j->downsamples ? &j->fold : o->fold,
                         .pool = o->workers,
                         .n_batches = j->sizes.n_batches,
                         .batch_bytes = j->sizes.batch,
@@ -285,7 +318,8 @@ static an_rc check_counts(job *j, const an_merge_result *r, an_err *err)
                                              .samples = found,
                                              .edge_samples = s->edge_samples,
                                              .dup_chunks = s->dup_chunks,
-                                             .ooo_labels = s->ooo_labels};
+                                             .ooo_labels = s->ooo_labels,
+                                             .plain_chunks = s->plain_chunks};
         if (claimed == 0 || s->unread_chunks > 0) continue;
         if (found == claimed || found + s->dup_samples == claimed) continue;
         AN_TRY(an_recount(j->inputs[i].block, &wo, &co, err));
@@ -323,6 +357,22 @@ out:
     return rc;
 }
 
+/* What the merge has counted. */
+static void fill_stats(const job *j, const an_merge_result *r, an_meta *m)
+{
+    m->stats.samples = r->samples;
+    m->stats.series = r->series;
+    m->stats.chunks = r->chunks;
+    if (!j->downsamples) { /* else the input's, as upstream */
+        m->stats.float_samples = r->float_samples;
+        m->stats.histogram_samples = r->histogram_samples;
+    }
+    if (!j->downsamples || r->index.series_max_size > 0)
+        m->thanos.index_stats.series_max_size = r->index.series_max_size;
+    if (!j->downsamples || r->index.chunk_max_size > 0)
+        m->thanos.index_stats.chunk_max_size = r->index.chunk_max_size;
+}
+
 static an_rc produce(job *j, an_err *err)
 {
     an_rc rc = AN_OK;
@@ -333,7 +383,10 @@ static an_rc produce(job *j, an_err *err)
     char nonce[NONCE + 1];
     bool there;
 
-    describe(j, &m);
+    if (j->downsamples)
+        describe_downsampled(j, &m);
+    else
+        describe(j, &m);
     AN_TRY(choose_identity(j, &m, &there, err));
     j->out->ulid = m.ulid;
     if (there) {
@@ -349,14 +402,8 @@ static an_rc produce(job *j, an_err *err)
     AN_TRY(an_block_writer_open(j->bucket, j->ctx, &wo, &w, err));
     AN_TRY(merge(j, w, &r, err));
     AN_TRY(check_counts(j, &r, err));
-    m.stats = (an_meta_stats){.samples = r.samples,
-                              .float_samples = r.float_samples,
-                              .histogram_samples = r.histogram_samples,
-                              .series = r.series,
-                              .chunks = r.chunks};
-    m.thanos.index_stats.series_max_size = r.index.series_max_size;
-    m.thanos.index_stats.chunk_max_size = r.index.chunk_max_size;
-    if (r.samples == 0)
+    fill_stats(j, &r, &m);
+    if (r.samples == 0 && !j->downsamples)
         j->out->outcome = AN_JOB_EMPTY;
     else
         AN_TRY(publish(j, w, &m, err));
@@ -376,6 +423,7 @@ an_rc an_job_run(an_arena *a, an_bucket *b, an_ctx *ctx, const an_job_input *inp
     an_assert(n > 0);
     memset(out, 0, sizeof *out);
     if (opts->accept_malformed_index) j.accept = 1u << AN_HEALTH_OOO_LABELS;
+    if (opts->kind == AN_ID_DOWNSAMPLE) AN_TRY(begin_downsampling(&j, err));
     AN_TRY(find_range(&j, err));
     AN_TRY(reserve(&j, err));
     rc = open_inputs(&j, err);

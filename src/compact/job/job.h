@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* compact/job/job.h: one compaction from its plan to a published block.
+/* compact/job/job.h: one compaction, or one downsampling, from its plan to a published block.
  *
  *   sizes ─► memory reserved ─► inputs opened (heads, tombstones) ─► limits of the result's index
  *     ─► identity, is it there already? ─► merge (compact/merge) ─► counts checked ─► published
@@ -9,6 +9,10 @@
  * visible in the bucket before all of it was checked; a job that fails or is cancelled leaves
  * nothing but temp files. Marking the sources is the caller's, after AN_JOB_PUBLISHED,
  * AN_JOB_DONE_BEFORE or AN_JOB_EMPTY.
+ *
+ * A downsampling has one input and leaves it alone. Its result says what the input says, range and
+ * lineage included, so that everybody sees whose samples it covers; tombstones are not applied; and
+ * a result without series is published, too: it covers its input (spec/downsampling.md 1.5, 1.6).
  *
  * Errors carry cause, block, object and offset of what a human should look at first, chosen in
  * upstream's order (bucket/block_check.h); texts name the series. Damage is AN_ECORRUPT, limits of
@@ -32,13 +36,13 @@ typedef struct an_job_input {
 typedef struct an_job_opts {
     an_identity_kind kind;
     an_labels labels;    /* of the group */
-    int64_t resolution;  /* ms */
+    int64_t resolution;  /* of the result, ms */
     an_slice extensions; /* compact JSON, empty: none; an_group_extensions */
     size_t n_options;
     const an_identity_option *options; /* those that change bytes and are not at their default */
     bool sha256;                       /* --hash-func=SHA256 */
     bool accept_malformed_index;       /* --debug.accept-malformed-index */
-    const an_fold *fold;               /* merges overlapping chunks; NULL: not-built */
+    const an_fold *fold;               /* merges overlapping chunks; not used to downsample */
     an_budget *budget;                 /* what the job reserves its memory from */
     size_t memory;                /* the most it may reserve, bytes; 0: all of the budget's limit */
     an_pool *workers;             /* NULL: the calling thread does all */
@@ -64,6 +68,7 @@ typedef struct an_job_source { /* what the merge saw of one input */
     uint64_t edge_samples; /* left out because they lie at exactly the end of the result's range */
     uint64_t dup_chunks;   /* left out because they are there already */
     uint64_t ooo_labels;   /* label names out of order, let pass by accept_malformed_index */
+    uint64_t plain_chunks; /* of raw samples, in a block of aggregates */
     bool stats_differ; /* meta.json counts other samples; all chunks were decoded and are good */
 } an_job_source;
 

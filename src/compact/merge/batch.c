@@ -54,8 +54,9 @@ an_rc an_batch_init(an_batch *b, const an_batch_opts *opts, an_err *err)
         an_buf_init(all[i], HUGE_MAX, opts->budget);
     b->scratch = an_arena_new(opts->budget);
     b->decoder = calloc(1, sizeof *b->decoder);
-    b->input_samples = calloc(opts->n_inputs + 1, sizeof *b->input_samples);
+    b->input_samples = calloc(2 * opts->n_inputs + 1, sizeof *b->input_samples);
     an_assert(b->decoder != NULL && b->input_samples != NULL);
+    b->input_plain = b->input_samples + opts->n_inputs;
     AN_CHECK(an_buf_reserve(&b->in, opts->limit), err, AN_ELIMIT,
              "no memory for a batch of %zu bytes", opts->limit);
 out:
@@ -83,7 +84,7 @@ static void forget_results(an_batch *b)
     b->counts = (an_sample_counts){0};
     b->n_chunks = b->n_series = 0;
     b->rc = AN_OK;
-    memset(b->input_samples, 0, b->o.n_inputs * sizeof *b->input_samples);
+    memset(b->input_samples, 0, 2 * b->o.n_inputs * sizeof *b->input_samples);
 }
 
 void an_batch_reset(an_batch *b)
@@ -288,6 +289,8 @@ static an_rc check_frame(an_batch *b, size_t i, an_frame_info *info)
         return an_block_reader_chunk_err(block, f->ref, &b->err);
     }
     b->input_samples[f->input] += info->samples;
+    b->input_plain[f->input] +=
+        info->encoding != AN_ENC_AGGR && block->meta->thanos.resolution != AN_RES_RAW;
     return rc;
 }
 

@@ -58,6 +58,7 @@ typedef struct an_batch {
     an_sample_counts counts; /* of the results */
     uint64_t n_chunks, n_series;
     uint64_t *input_samples; /* per input, header counts of the frames read */
+    uint64_t *input_plain;   /* per input, chunks of raw samples in a block of aggregates */
 } an_batch;
 
 /* What the options point to stays the caller's. */

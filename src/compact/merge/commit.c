@@ -13,8 +13,9 @@ void an_commit_init(an_commit *c, an_block_writer *blocks, an_index_writer *inde
     c->index = index;
     c->symbols = symbols;
     c->segment_max = segment_max;
-    c->input_samples = calloc(n_inputs + 1, sizeof *c->input_samples);
+    c->input_samples = calloc(2 * n_inputs + 1, sizeof *c->input_samples);
     an_assert(c->input_samples != NULL);
+    c->input_plain = c->input_samples + n_inputs;
     an_buf_init(&c->pending, SIZE_MAX, budget);
 }
 
@@ -164,7 +165,10 @@ an_rc an_commit_batch(an_commit *c, an_batch *b, an_err *err)
     c->counts.histograms += b->counts.histograms;
     c->n_series += b->n_series;
     c->n_chunks += b->n_chunks;
-    for (size_t i = 0; i < b->o.n_inputs; i++) c->input_samples[i] += b->input_samples[i];
+    for (size_t i = 0; i < b->o.n_inputs; i++) {
+        c->input_samples[i] += b->input_samples[i];
+        c->input_plain[i] += b->input_plain[i];
+    }
 out:
     return rc;
 }

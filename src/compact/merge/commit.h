@@ -22,6 +22,7 @@ typedef struct an_commit {
     an_sample_counts counts;
     uint64_t n_series, n_chunks;
     uint64_t *input_samples; /* per input */
+    uint64_t *input_plain;   /* as in a batch */
 } an_commit;
 
 /* All borrowed; pending chunks are paid by `budget`. */

@@ -11,6 +11,7 @@
 #include "compact/merge/series_merge.h"
 #include "compact/merge/symbols.h"
 #include "tsdb/index/bounds.h"
+#include "tsdb/index/health.h"
 
 typedef struct input {
     an_window *series_window, *postings_window;
@@ -80,8 +81,8 @@ static an_rc open_cursor(run *r, size_t i, bool no_chunks, an_err *err)
                                 .all_postings = in->all_postings,
                                 .map = in->map,
                                 .tombstones = r->in[i].tombstones,
-                                .mint = r->o->mint,
-                                .maxt = r->o->maxt,
+                                .mint = r->o->uncut ? INT64_MIN : r->o->mint,
+                                .maxt = r->o->uncut ? INT64_MAX : r->o->maxt,
                                 .accept = r->o->accept,
                                 .no_chunks = no_chunks,
                                 .budget = r->o->budget};
@@ -369,12 +370,13 @@ static an_rc open_all(run *r, an_block_writer *w, an_err *err)
     AN_TRY(check_bounds(r, err));
     for (size_t i = 0; i < r->n; i++) AN_TRY(open_cursor(r, i, false, err));
     r->index_sink = an_block_writer_index(w);
+    const bool anywhere = (r->o->accept & 1u << AN_HEALTH_OUTSIDE) != 0;
     const an_batch_opts bo = {.limit = r->o->batch_bytes,
                               .inputs = r->blocks,
                               .n_inputs = r->n,
                               .fold = r->o->fold,
-                              .mint = r->o->mint,
-                              .maxt = r->o->maxt,
+                              .mint = anywhere ? INT64_MIN : r->o->mint,
+                              .maxt = anywhere ? INT64_MAX : r->o->maxt,
                               .budget = r->o->budget};
     for (size_t i = 0; i < r->o->n_batches; i++) {
         an_batch *b = &r->ring[i];
@@ -424,6 +426,7 @@ static void sum_up(const run *r, an_arena *a, an_merge_result *out)
         const an_series_cursor *s = &r->cursors[i];
         out->inputs[i] = (an_merge_sums){.n_series = s->n_entries,
                                          .samples = c->input_samples[i],
+                                         .plain_chunks = c->input_plain[i],
                                          .dup_samples = s->dup_samples,
                                          .edge_samples = s->edge_samples,
                                          .unread_edge = s->unread_edge,

@@ -33,12 +33,13 @@ typedef struct an_merge_input {
 
 typedef struct an_merge_opts {
     an_ctx *ctx;
-    int64_t mint, maxt;   /* range of the result, [mint, maxt) ms */
-    unsigned accept;      /* index health checks let pass: tsdb/index/health.h */
-    const an_fold *fold;  /* NULL: series that need one are AN_EUNSUPPORTED, cause not-built */
-    an_pool *pool;        /* workers; NULL: none */
-    unsigned n_batches;   /* in the ring, 1 at least */
-    size_t batch_bytes;   /* of frames in each */
+    int64_t mint, maxt;  /* range of the result, [mint, maxt) ms */
+    bool uncut;          /* nothing outside of that is cut off: what is made of it must be inside */
+    unsigned accept;     /* index health checks let pass: tsdb/index/health.h */
+    const an_fold *fold; /* NULL: series that need one are AN_EUNSUPPORTED, cause not-built */
+    an_pool *pool;       /* workers; NULL: none */
+    unsigned n_batches;  /* in the ring, 1 at least */
+    size_t batch_bytes;  /* of frames in each */
     uint64_t segment_max; /* AN_SEGMENT_MAX; less in tests */
     an_window_opts symbol_window, series_window, postings_window; /* over the indexes */
     an_chunk_reader_opts chunks;
@@ -57,6 +58,7 @@ typedef struct an_merge_sums { /* of one input */
     uint64_t dup_chunks;
     uint64_t unread_chunks; /* deleted as a whole: their samples are in no sum */
     uint64_t ooo_labels;    /* accepted */
+    uint64_t plain_chunks;  /* of raw samples, in a block of aggregates */
 } an_merge_sums;
 
 typedef struct an_merge_result {
