@@ -26,6 +26,7 @@ typedef struct an_ds_hists {
     size_t next_words;
 } an_ds_hists;
 
+/* Empty; everything is kept in `a`. clear keeps the memory. */
 void an_ds_hists_init(an_ds_hists *b, an_arena *a);
 void an_ds_hists_clear(an_ds_hists *b);
 /* Keeps a copy. Integer buckets become floats: running sums of the deltas. */
@@ -42,6 +43,7 @@ typedef struct an_ds_hist_agg {
     const an_hist *previous;
 } an_ds_hist_agg;
 
+/* Nothing aggregated yet. */
 void an_ds_hist_agg_init(an_ds_hist_agg *a, an_arena *arena);
 
 typedef enum an_ds_hist_want { AN_DS_COUNTER = 1, AN_DS_SUM = 2 } an_ds_hist_want;

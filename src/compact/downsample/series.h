@@ -44,6 +44,7 @@ typedef struct an_ds {
     an_ds_hist_agg *agg; /* made with the first histogram */
 } an_ds;
 
+/* Caller's storage; everything is kept in `a`. */
 void an_ds_init(an_ds *d, int64_t to, an_arena *a, an_task_out *out, const char *block);
 
 /* Room for one more sample. */
