@@ -128,8 +128,8 @@ static an_slice encode_floats(an_arena *a, const json_t *list)
         for (size_t k = 0; k < it.n; k++, it.t += it.step)
             assert_int_equal(codec->floats(&e, 1, &it.t, &v, NULL, &err), AN_OK);
     }
-    /* An empty chunk is a count of 0. */
-    return e.n == 0 ? an_slice_of((const uint8_t[2]){0}, 2) : dup(a, an_chunk_finish(&e));
+    static const uint8_t empty[2] = {0}; /* a count of 0 */
+    return e.n == 0 ? an_slice_of(empty, sizeof empty) : dup(a, an_chunk_finish(&e));
 }
 
 static void append(an_chunk_enc *e, int64_t t, const an_hist *h)
