@@ -164,3 +164,5 @@ char *an_arena_printf(an_arena *a, const char *fmt, ...)
 }
 
 size_t an_arena_bytes(const an_arena *a) { return a->bytes; }
+
+an_budget *an_arena_budget(const an_arena *a) { return a->budget; }

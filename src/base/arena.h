@@ -29,3 +29,4 @@ an_slice an_arena_try_dup(an_arena *a, an_slice s);
 char *an_arena_str(an_arena *a, an_slice s);
 char *an_arena_printf(an_arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 size_t an_arena_bytes(const an_arena *a); /* held from the system */
+an_budget *an_arena_budget(const an_arena *a);

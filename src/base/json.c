@@ -26,7 +26,7 @@ typedef struct scan {
     an_slice doc;
     size_t i;
     int line;
-    size_t depth, n_values, n_keys;
+    size_t depth, n_values, n_keys, n_arrays, n_objects;
     an_buf body, keys;
     an_buf numbers; /* an_slice each */
     an_err *err;
@@ -181,11 +181,13 @@ static an_rc scan_document(scan *s)
         uint8_t c = s->doc.p[s->i];
         bool number = c == '-' || is_digit(c);
         if (c == '"' || c == '[' || c == '{' || number) s->n_values++;
-        AN_CHECK(s->n_values <= AN_JSON_VALUES_MAX, s->err, AN_ELIMIT,
+        AN_CHECK(s->n_values <= AN_JSON_VALUES_MAX, s->err, AN_ECORRUPT,
                  "json: line %d: more than %d values", s->line, AN_JSON_VALUES_MAX);
         if (c == '[' || c == '{') s->depth++;
+        s->n_arrays += c == '[';
+        s->n_objects += c == '{';
         if ((c == ']' || c == '}') && s->depth > 0) s->depth--;
-        AN_CHECK(s->depth <= AN_JSON_DEPTH, s->err, AN_ELIMIT,
+        AN_CHECK(s->depth <= AN_JSON_DEPTH, s->err, AN_ECORRUPT,
                  "json: line %d: nested deeper than %d", s->line, AN_JSON_DEPTH);
         if (c == '"') {
             AN_TRY(scan_string_or_key(s));
@@ -303,6 +305,14 @@ static an_rc syntax_error(const json_error_t *e, an_err *err)
     return AN_FAIL(err, AN_ECORRUPT, "json: line %d: %.*s", e->line, n, e->text);
 }
 
+/* What jansson's two trees take at most: a value with its place in its parent, what an empty array
+ * and an empty object come with, a key as member and as text, and all strings. */
+static size_t jansson_bytes(const scan *s)
+{
+    return 4096 + 96 * s->n_values + 144 * s->n_arrays + 240 * s->n_objects + 160 * s->n_keys +
+           s->body.n + s->keys.n;
+}
+
 an_rc an_json_parse(an_arena *a, an_slice doc, size_t max_bytes, const an_json **out, an_err *err)
 {
     an_rc rc = AN_OK;
@@ -313,13 +323,18 @@ an_rc an_json_parse(an_arena *a, an_slice doc, size_t max_bytes, const an_json *
     *out = NULL;
     /* A byte grows into \ufffd at most; an ordinal is at most seven digits long. */
     size_t most = max_bytes < SIZE_MAX / 16 ? max_bytes * 8 + 16 : SIZE_MAX;
-    an_buf_init(&s.body, most, NULL);
-    an_buf_init(&s.keys, most, NULL);
-    an_buf_init(&s.numbers, AN_JSON_VALUES_MAX * sizeof(an_slice), NULL);
+    an_budget *budget = an_arena_budget(a);
+    size_t taken = 0;
+    an_buf_init(&s.body, most, budget);
+    an_buf_init(&s.keys, most, budget);
+    an_buf_init(&s.numbers, AN_JSON_VALUES_MAX * sizeof(an_slice), budget);
     AN_CHECK(doc.n <= max_bytes, err, AN_ELIMIT, "json: %zu bytes, more than the maximum %zu",
              doc.n, max_bytes);
     AN_CHECK(doc.n > 0, err, AN_ECORRUPT, "json: the document is empty");
     AN_TRY(scan_document(&s));
+    AN_CHECK(an_budget_take(budget, jansson_bytes(&s)), err, AN_ELIMIT,
+             "json: no memory for %zu values: %zu bytes", s.n_values, jansson_bytes(&s));
+    taken = jansson_bytes(&s);
     body = json_loadb((const char *)s.body.p, s.body.n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &e);
     if (body == NULL) {
         rc = syntax_error(&e, err);
@@ -342,6 +357,7 @@ an_rc an_json_parse(an_arena *a, an_slice doc, size_t max_bytes, const an_json *
 out:
     json_decref(body);
     json_decref(keys);
+    an_budget_give(budget, taken);
     an_buf_deinit(&s.body);
     an_buf_deinit(&s.keys);
     an_buf_deinit(&s.numbers);

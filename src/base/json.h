@@ -40,10 +40,10 @@ typedef struct an_json {
     const an_slice *keys;        /* OBJECT */
 } an_json;
 
-/* AN_ECORRUPT: not one JSON document (the text says line and what was met). AN_ELIMIT: longer than
- * max_bytes, nested too deep, too many values, or the arena's budget is spent. *out is NULL on
- * failure. While it parses it needs, outside the arena, about four times the document and 100 bytes
- * a value. */
+/* AN_ECORRUPT: not one JSON document, nested too deep or of too many values (the text says line and
+ * what was met). AN_ELIMIT: longer than max_bytes, or there is no memory. *out is NULL on failure.
+ * While it parses it needs about four times the document and 100 to 350 bytes a value besides; they
+ * come from the arena's budget, too, and are given back. */
 AN_MUST_CHECK an_rc an_json_parse(an_arena *a, an_slice doc, size_t max_bytes, const an_json **out,
                                   an_err *err);
 

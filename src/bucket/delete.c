@@ -32,7 +32,15 @@ static unsigned turn_of(an_slice name)
     return an_slice_eq(name, an_slice_str(an_mark_file[AN_MARK_DELETION])) ? MARK : OTHERS;
 }
 
-an_rc an_block_delete(an_bucket *b, an_ctx *ctx, an_ulid id, an_deleted *out, an_err *err)
+static bool holds(const an_delete_if *only, const an_listed_block *now)
+{
+    if (only == NULL) return true;
+    if (only->marked && !now->has_mark[AN_MARK_DELETION]) return false;
+    return !only->partial || (!now->has_meta && now->newest_ms <= only->newest_ms);
+}
+
+an_rc an_block_delete(an_bucket *b, an_ctx *ctx, an_ulid id, const an_delete_if *only,
+                      an_deleted *out, an_err *err)
 {
     an_rc rc = AN_OK;
     char text[AN_ULID_TEXT + 1];
@@ -50,6 +58,10 @@ an_rc an_block_delete(an_bucket *b, an_ctx *ctx, an_ulid id, an_deleted *out, an
             goto out;
         }
         if (now.n_objects == 0) break;
+        if (round == 0 && !holds(only, &now)) {
+            out->kept = true;
+            break;
+        }
         if (now.n_objects == 1 && now.has_mark[AN_MARK_DELETION]) {
             rc = remove_one(b, ctx, a, text, &now.objects[0], out, err);
             goto out;

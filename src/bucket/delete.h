@@ -12,12 +12,21 @@
 #include "objstore/bucket.h"
 #include "base/ulid.h"
 
+/* What must still hold when the deletion begins: between the listing that it was decided on and
+ * this moment somebody may have taken the mark back, or gone on with an upload. */
+typedef struct an_delete_if {
+    bool marked;       /* the deletion mark is there */
+    bool partial;      /* meta.json is not ... */
+    int64_t newest_ms; /* ... and no object is newer than this (Unix ms) */
+} an_delete_if;
+
 typedef struct an_deleted {
     uint64_t objects, bytes;
+    bool kept; /* the condition does not hold any more: nothing was removed */
 } an_deleted;
 
-/* Removes what is there; *out counts it. Nothing there is AN_OK. AN_ERETRY: somebody keeps writing
- * into the block. After a failure the deletion mark is still there; AN_EDENIED has the cause
- * delete-denied. */
-AN_MUST_CHECK an_rc an_block_delete(an_bucket *b, an_ctx *ctx, an_ulid id, an_deleted *out,
-                                    an_err *err);
+/* Removes what is there; *out counts it. only: NULL for no condition. Nothing there is AN_OK.
+ * AN_ERETRY: somebody keeps writing into the block. After a failure the deletion mark is still
+ * there; AN_EDENIED has the cause delete-denied. */
+AN_MUST_CHECK an_rc an_block_delete(an_bucket *b, an_ctx *ctx, an_ulid id, const an_delete_if *only,
+                                    an_deleted *out, an_err *err);

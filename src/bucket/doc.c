@@ -4,6 +4,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+an_rc an_doc_no_memory(const an_arena *a, an_err *err)
+{
+    an_budget *b = an_arena_budget(a);
+
+    if (b == NULL) return AN_FAIL(err, AN_ELIMIT, "no memory for the metadata of all blocks");
+    return AN_FAIL(err, AN_ELIMIT,
+                   "no memory for the metadata of all blocks: %zu of its %zu bytes are in use",
+                   an_budget_used(b), an_budget_limit(b));
+}
+
 const char *an_doc_file(unsigned what)
 {
     return what == AN_CACHE_META ? "meta.json" : an_mark_file[what];
@@ -83,7 +93,7 @@ an_rc an_doc_parse(an_doc *d, an_ulid id, unsigned what, an_slice body, an_arena
         if (rc == AN_OK) kept = an_doc_copy(keep, what, &mark);
     }
     if (rc == AN_OK) {
-        if (kept == NULL) return AN_FAIL(err, AN_ELIMIT, "no memory for metas");
+        if (kept == NULL) return an_doc_no_memory(keep, err);
         *wasted += d->cost;
         d->parsed = kept;
         d->cost = cost;

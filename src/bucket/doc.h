@@ -29,6 +29,8 @@ typedef struct an_doc {
 
 /* "meta.json" or the name of a mark; `what` as in an_cache_record. */
 const char *an_doc_file(unsigned what);
+/* The error of a sync whose metadata does not fit the budget of `a`: AN_ELIMIT with numbers. */
+an_rc an_doc_no_memory(const an_arena *a, an_err *err);
 /* Frees what d owns; what it keeps in an arena stays there. */
 void an_doc_deinit(an_doc *d);
 

@@ -44,9 +44,10 @@ static an_version version_of(const an_object *o)
     return v;
 }
 
-static an_rc no_memory(an_err *err)
+static an_rc no_memory(const fold *f, an_err *err)
 {
-    return AN_FAIL(err, AN_ELIMIT, "no memory for the listing of the bucket");
+    return AN_FAIL(err, AN_ELIMIT, "no memory for the listing of the bucket behind %zu blocks",
+                   f->n_blocks);
 }
 
 static an_rc keep_name(fold *f, an_slice name, an_slice *out, an_err *err)
@@ -55,7 +56,7 @@ static an_rc keep_name(fold *f, an_slice name, an_slice *out, an_err *err)
 
     if (slot->p == NULL || !an_slice_eq(*slot, name)) {
         *out = an_arena_try_dup(f->arena, name);
-        if (out->p == NULL) return no_memory(err);
+        if (out->p == NULL) return no_memory(f, err);
         if (slot->p == NULL && name.n <= NAME_KEPT) *slot = *out;
         return AN_OK;
     }
@@ -71,12 +72,12 @@ static an_rc finish(fold *f, an_err *err)
     if (f->n_blocks == f->cap_blocks) {
         size_t cap = f->cap_blocks == 0 ? 64 : 2 * f->cap_blocks;
         an_listed_block *more = reallocarray(f->blocks, cap, sizeof *more);
-        if (more == NULL) return no_memory(err);
+        if (more == NULL) return no_memory(f, err);
         f->blocks = more;
         f->cap_blocks = cap;
     }
     an_block_object *objects = an_arena_try(f->arena, f->n, sizeof *objects);
-    if (objects == NULL) return no_memory(err);
+    if (objects == NULL) return no_memory(f, err);
     if (f->n > 0) memcpy(objects, f->objects, f->n * sizeof *objects);
     f->cur.objects = objects;
     f->cur.n_objects = f->n;
@@ -157,7 +158,7 @@ static an_rc add_object(fold *f, an_slice name, const an_object *o, an_err *err)
     if (f->n == AN_BLOCK_OBJECTS_MAX) {
         char id[AN_ULID_TEXT + 1];
         an_err *e = an_arena_try(f->arena, 1, sizeof *e);
-        if (e == NULL) return no_memory(err);
+        if (e == NULL) return no_memory(f, err);
         an_ulid_format(f->cur.id, id);
         (void)AN_FAIL(e, AN_ELIMIT, "block %s has more than %d objects", id, AN_BLOCK_OBJECTS_MAX);
         (void)an_err_at(e, id, NULL, -1);
@@ -168,7 +169,7 @@ static an_rc add_object(fold *f, an_slice name, const an_object *o, an_err *err)
     if (f->n == f->cap) {
         size_t cap = f->cap == 0 ? 64 : 2 * f->cap;
         an_block_object *more = reallocarray(f->objects, cap, sizeof *more);
-        if (more == NULL) return no_memory(err);
+        if (more == NULL) return no_memory(f, err);
         f->objects = more;
         f->cap = cap;
     }
@@ -223,7 +224,7 @@ static an_rc on_object(void *arg, const an_object *o, an_err *err)
     }
     if (rest.n == SIZE_MAX) { /* a file, or a link to a folder, with the name of a block */
         an_err *e = an_arena_try(f->arena, 1, sizeof *e);
-        if (e == NULL) return no_memory(err);
+        if (e == NULL) return no_memory(f, err);
         (void)AN_FAIL(e, AN_EDENIED, "%.*s is no folder (links are not followed)", AN_PRI(top));
         f->cur.rc = an_err_cause(e, AN_CAUSE_STORE_DENIED);
         f->cur.err = e;
@@ -260,7 +261,7 @@ static an_rc skip_folder(fold *f, uint8_t *from, size_t *from_n, an_err *err)
     if (!an_ulid_parse(top, &id)) return AN_OK;
 
     an_err *e = an_arena_try(f->arena, 1, sizeof *e);
-    if (e == NULL) return no_memory(err);
+    if (e == NULL) return no_memory(f, err);
     *e = *err;
     char text[AN_ULID_TEXT + 1];
     an_ulid_format(id, text);
@@ -309,7 +310,7 @@ an_rc an_listing_read(an_bucket *b, an_ctx *ctx, an_arena *a, an_listing *out, a
     AN_TRY(finish(f, err));
     out->blocks = an_arena_try(a, f->n_blocks, sizeof *out->blocks);
     if (out->blocks == NULL) {
-        rc = no_memory(err);
+        rc = no_memory(f, err);
         goto out;
     }
     if (f->n_blocks > 0) memcpy(out->blocks, f->blocks, f->n_blocks * sizeof *out->blocks);

@@ -94,8 +94,6 @@ static void key_of(an_ulid id, unsigned what, char out[64])
     (void)snprintf(out, 64, "%s/%s", text, an_doc_file(what));
 }
 
-static an_rc no_memory(an_err *err) { return AN_FAIL(err, AN_ELIMIT, "no memory for metas"); }
-
 static generation *generation_new(an_budget *budget)
 {
     generation *g = calloc(1, sizeof *g);
@@ -171,7 +169,7 @@ static an_rc on_record(void *arg, const an_cache_record *r, an_err *err)
     if (l->n == l->cap) {
         size_t cap = l->cap == 0 ? 256 : 2 * l->cap;
         an_cache_record *more = reallocarray(l->v, cap, sizeof *more);
-        if (more == NULL) return no_memory(err);
+        if (more == NULL) return AN_FAIL(err, AN_ELIMIT, "no memory for %zu records", cap);
         l->v = more;
         l->cap = cap;
     }
@@ -334,6 +332,7 @@ static an_rc take(syncing *y, size_t i, unsigned what, an_rc rc, an_slice body, 
         an_doc_failed(d, e->id, what, why);
         if (rc == AN_ELIMIT && v->size > max_size(what)) {
             d->result = AN_DOC_CORRUPT;
+            d->err->rc = AN_ECORRUPT; /* it does not pass: a human decides */
             (void)an_err_cause(d->err,
                                what == META ? AN_CAUSE_META_CORRUPT : AN_CAUSE_MARK_CORRUPT);
         }
@@ -441,6 +440,30 @@ static const an_block_object *object_of(const an_listed_block *b, an_slice name)
     return lo < b->n_objects && an_slice_eq(b->objects[lo].name, name) ? &b->objects[lo] : NULL;
 }
 
+/* Without sizes: an index there must be, and the segments that meta.json names, or any where it
+ * counts chunks. Blocks of before Thanos 0.17 list no files; with less than this they hold nothing,
+ * and must not stand in for others. */
+static bool basics_missing(const an_listed_block *b, const an_meta *m, an_err *why)
+{
+    char id[AN_ULID_TEXT + 1], name[sizeof why->object] = "index";
+    bool there = object_of(b, AN_LIT("index")) != NULL, index = !there;
+
+    for (size_t i = 0; i < m->thanos.n_segment_files && there; i++) {
+        (void)snprintf(name, sizeof name, "chunks/%.*s", AN_PRI(m->thanos.segment_files[i]));
+        there = object_of(b, an_slice_str(name)) != NULL;
+    }
+    if (there && m->thanos.n_segment_files == 0 && m->stats.chunks > 0) {
+        (void)snprintf(name, sizeof name, "chunks/000001");
+        there = object_of(b, an_slice_str(name)) != NULL;
+    }
+    if (there) return false;
+    an_ulid_format(b->id, id);
+    (void)AN_FAIL(why, AN_ECORRUPT, "%s/%s is missing", id, name);
+    (void)an_err_cause(why, index ? AN_CAUSE_INDEX_MISSING : AN_CAUSE_CHUNKS_MISSING);
+    (void)an_err_at(why, id, name, -1);
+    return true;
+}
+
 /* Compares the listing with what meta.json lists; the first difference is the finding. */
 static bool parts_missing(const an_listed_block *b, const an_meta *m, an_err *why)
 {
@@ -469,7 +492,7 @@ static bool parts_missing(const an_listed_block *b, const an_meta *m, an_err *wh
         (void)an_err_at(why, id, object, -1);
         return true;
     }
-    return false;
+    return m->thanos.n_files == 0 && basics_missing(b, m, why);
 }
 
 static const an_meta *loaded_meta(const entry *e, const an_listed_block *b)
@@ -535,7 +558,7 @@ static an_rc add_finding(syncing *y, an_finding *v, const an_state_block *b, con
 {
     an_err *copy = an_arena_try(y->snap->arena, 1, sizeof *copy);
 
-    if (copy == NULL) return no_memory(err);
+    if (copy == NULL) return an_doc_no_memory(y->snap->arena, err);
     *copy = *e;
     *kept = copy;
     v[y->snap->pub.n_findings++] = (an_finding){b, copy};
@@ -615,7 +638,7 @@ static an_rc make_snapshot(syncing *y, an_err *err)
     }
     an_state_block *blocks = an_arena_try(y->snap->arena, s->n, sizeof *blocks);
     an_finding *f = an_arena_try(y->snap->arena, room, sizeof *f);
-    if (blocks == NULL || f == NULL) return no_memory(err);
+    if (blocks == NULL || f == NULL) return an_doc_no_memory(y->snap->arena, err);
     for (size_t i = 0; i < s->n; i++) {
         if (y->gone[i]) continue;
         AN_TRY(tell(y, i, &blocks[n], f, err));

@@ -20,10 +20,16 @@ static an_rc delete_block(an_loop *l, an_ctx *ctx, const an_plan_block *b, an_er
 {
     char id[AN_ULID_TEXT + 1];
     an_deleted gone;
-    an_rc rc = an_block_delete(l->o.bucket, ctx, b->id, &gone, err);
+    const an_delete_if still = {.marked = true};
+    an_rc rc = an_block_delete(l->o.bucket, ctx, b->id, &still, &gone, err);
 
     if (rc != AN_OK) return part_failed(l, "cleaning marked blocks: delete block", &b->id, err);
     an_ulid_format(b->id, id);
+    if (gone.kept) {
+        AN_LOG(l->o.log, AN_LOG_WARN, "the deletion mark was taken back: the block stays",
+               AN_STR("block", id));
+        return AN_OK;
+    }
     AN_LOG(l->o.log, AN_LOG_INFO, "deleted block marked for deletion", AN_STR("block", id),
            AN_UINT("objects", gone.objects), AN_UINT("bytes", gone.bytes));
     return AN_OK;
@@ -129,6 +135,7 @@ static an_rc one_partial(an_loop *l, an_ctx *ctx, const an_partial *p, bool only
     char id[AN_ULID_TEXT + 1];
     an_cause cause;
     an_deleted gone;
+    const an_delete_if still = {.partial = true, .newest_ms = p->newest_ms};
     an_buf why;
     an_plan_block b = {.id = p->id};
     const an_plan_block *one = &b;
@@ -163,8 +170,13 @@ static an_rc one_partial(an_loop *l, an_ctx *ctx, const an_partial *p, bool only
         AN_LOG(l->o.log, AN_LOG_INFO, "found partially uploaded block; deleting",
                AN_STR("block", id), AN_STR("thresholdAge", "48h0m0s"),
                AN_TEXT("why", an_buf_slice(&why)));
-        if ((rc = an_block_delete(l->o.bucket, ctx, p->id, &gone, err)) != AN_OK) {
+        if ((rc = an_block_delete(l->o.bucket, ctx, p->id, &still, &gone, err)) != AN_OK) {
             rc = part_failed(l, "cleaning of aborted partial uploads: delete block", &p->id, err);
+            break;
+        }
+        if (gone.kept) {
+            AN_LOG(l->o.log, AN_LOG_WARN, "somebody goes on with the upload: the block stays",
+                   AN_STR("block", id));
             break;
         }
         AN_LOG(l->o.log, AN_LOG_INFO, "deleted aborted partial upload", AN_STR("block", id));

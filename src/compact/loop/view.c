@@ -104,6 +104,10 @@ static void add_partial(const an_state_block *s, an_partial *out)
     };
 }
 
+/* Whether the next listing may show more: not for what is denied, and not for what is too large,
+ * for which nothing changes but the bucket or the settings. */
+static bool passes(const an_err *err) { return err->rc != AN_EDENIED && err->rc != AN_ELIMIT; }
+
 /* Blocks that have a meta.json go through the filters; the others are sorted by what they are. */
 typedef struct sorting {
     size_t n;
@@ -137,7 +141,7 @@ static void sort_out(an_arena *a, const an_snapshot *snap, an_troubles *t, sorti
         if ((b->kind != AN_BLOCK_LOADED && b->kind != AN_BLOCK_PARTIAL) || mark_unreadable) {
             v->unjudged[v->n_unjudged++] = b;
             if (b->kind == AN_BLOCK_UNREADABLE && b->earlier == NULL)
-                unknown[v->n_unknown++] = (an_unknown){b->seen.id, b->err->rc != AN_EDENIED};
+                unknown[v->n_unknown++] = (an_unknown){b->seen.id, passes(b->err)};
         }
     }
 }

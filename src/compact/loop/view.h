@@ -29,7 +29,7 @@ static inline const an_view_block *an_view_block_of(const an_plan_block *b)
 
 typedef struct an_unknown {
     an_ulid id;
-    bool passing; /* it may be readable the next time; else somebody denies it */
+    bool passing; /* it may be readable the next time; else it is denied or too large */
 } an_unknown;
 
 typedef struct an_view {

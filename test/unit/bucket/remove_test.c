@@ -199,7 +199,7 @@ static void meta_goes_first_and_the_deletion_mark_last(void **state)
     an_deleted d;
     an_bucket *b = watched(&w);
 
-    assert_int_equal(an_block_delete(b, &ctx, block_id(0), &d, &err), AN_OK);
+    assert_int_equal(an_block_delete(b, &ctx, block_id(0), NULL, &d, &err), AN_OK);
     an_buf_u8(&w.order, '\0');
     assert_string_equal((const char *)w.order.p,
                         "meta.json\nindex\nanneal-hold.json\nchunks/000001\nno-compact-mark.json\n"
@@ -210,10 +210,47 @@ static void meta_goes_first_and_the_deletion_mark_last(void **state)
     assert_int_equal(snap->n, 1); /* the other block stays */
     assert_true(an_ulid_eq(snap->blocks[0].seen.id, block_id(1)));
     an_snapshot_free(snap);
-    assert_int_equal(an_block_delete(b, &ctx, block_id(0), &d, &err), AN_OK); /* nothing there */
+    assert_int_equal(an_block_delete(b, &ctx, block_id(0), NULL, &d, &err),
+                     AN_OK); /* nothing there */
     assert_int_equal(d.objects, 0);
     an_buf_deinit(&w.order);
     an_bucket_free(b);
+}
+
+static void what_no_longer_holds_keeps_the_block(void **state)
+{
+    (void)state;
+    static const struct {
+        bool marked, has_meta, newer;
+        an_delete_if only;
+        bool kept;
+    } t[] = {
+        {true, true, false, {.marked = true}, false},
+        {false, true, false, {.marked = true}, true}, /* the mark was taken back */
+        {false, false, false, {.partial = true, .newest_ms = 1000}, false},
+        {true, false, false, {.partial = true, .newest_ms = 1000}, false},
+        {false, true, false, {.partial = true, .newest_ms = 1000}, true}, /* it was completed */
+        {false, false, true, {.partial = true, .newest_ms = 1000}, true}, /* somebody goes on */
+    };
+
+    for (size_t k = 0; k < sizeof t / sizeof *t; k++) {
+        an_bucket *b = an_mem_bucket_new();
+        an_err err;
+        an_deleted d;
+        an_mem_bucket_set_time(b, 1000);
+        block_make(b, 0);
+        if (!t[k].has_meta) block_del(b, 0, "meta.json");
+        if (t[k].marked) block_mark(b, 0, AN_MARK_DELETION, "x");
+        an_mem_bucket_set_time(b, 2000);
+        if (t[k].newer) block_put(b, 0, "chunks/000002", "more");
+        assert_int_equal(an_block_delete(b, &ctx, block_id(0), &t[k].only, &d, &err), AN_OK);
+        an_snapshot *snap = look(b);
+        assert_int_equal(d.kept, t[k].kept);
+        assert_int_equal(snap->n, t[k].kept ? 1 : 0);
+        if (t[k].kept) assert_int_equal(d.objects, 0);
+        an_snapshot_free(snap);
+        an_bucket_free(b);
+    }
 }
 
 static void a_deletion_cut_off_anywhere_leaves_a_marked_partial_block(void **state)
@@ -236,7 +273,7 @@ static void a_deletion_cut_off_anywhere_leaves_a_marked_partial_block(void **sta
             block_mark(mem, 0, AN_MARK_DELETION, "x");
             block_mark(mem, 0, AN_MARK_NO_COMPACT, "x");
             an_fault_bucket_plan(b, &plan);
-            assert_int_equal(an_block_delete(b, &ctx, block_id(0), &d, &err), AN_ERETRY);
+            assert_int_equal(an_block_delete(b, &ctx, block_id(0), NULL, &d, &err), AN_ERETRY);
             assert_string_equal(err.block, "01EJ3PX000041061050R3GG28A");
             cuts++;
             an_fault_bucket_plan(b, NULL);
@@ -253,7 +290,7 @@ static void a_deletion_cut_off_anywhere_leaves_a_marked_partial_block(void **sta
                 assert_int_equal(x->marks[AN_MARK_DELETION].state, AN_MARK_READ);
             }
             an_snapshot_free(snap);
-            assert_int_equal(an_block_delete(b, &ctx, block_id(0), &d, &err), AN_OK);
+            assert_int_equal(an_block_delete(b, &ctx, block_id(0), NULL, &d, &err), AN_OK);
             snap = look(mem);
             assert_int_equal(snap->n, 0);
             an_snapshot_free(snap);
@@ -272,7 +309,7 @@ static void what_comes_late_goes_too_unless_it_never_ends(void **state)
     an_bucket *b = watched(&w);
 
     w.late = 2;
-    assert_int_equal(an_block_delete(b, &ctx, block_id(0), &d, &err), AN_OK);
+    assert_int_equal(an_block_delete(b, &ctx, block_id(0), NULL, &d, &err), AN_OK);
     assert_int_equal(d.objects, 9);
     assert_true(an_slice_has_suffix(an_buf_slice(&w.order), AN_LIT("\ndeletion-mark.json\n")));
     an_buf_deinit(&w.order);
@@ -280,7 +317,7 @@ static void what_comes_late_goes_too_unless_it_never_ends(void **state)
 
     b = watched(&w);
     w.late = 100;
-    assert_int_equal(an_block_delete(b, &ctx, block_id(0), &d, &err), AN_ERETRY);
+    assert_int_equal(an_block_delete(b, &ctx, block_id(0), NULL, &d, &err), AN_ERETRY);
     an_snapshot *snap = look(w.mem);
     const an_state_block *x = block_find(snap, block_id(0));
     assert_int_equal(x->marks[AN_MARK_DELETION].state, AN_MARK_READ);
@@ -301,7 +338,7 @@ static void a_denied_deletion_says_so_and_keeps_the_mark(void **state)
         an_bucket *b = watched(&w);
 
         w.denied = names[i];
-        assert_int_equal(an_block_delete(b, &ctx, block_id(0), &d, &err), AN_EDENIED);
+        assert_int_equal(an_block_delete(b, &ctx, block_id(0), NULL, &d, &err), AN_EDENIED);
         assert_int_equal(err.cause, AN_CAUSE_DELETE_DENIED);
         assert_non_null(strstr(err.msg, names[i]));
         an_snapshot *snap = look(w.mem);
@@ -328,7 +365,7 @@ static void a_folder_of_a_file_system_goes_with_its_block(void **state)
     block_make(b, 0);
     block_mark(b, 0, AN_MARK_DELETION, "x");
     assert_true(tmpdir_has(&t, block_text(0, id)));
-    assert_int_equal(an_block_delete(b, &ctx, block_id(0), &d, &err), AN_OK);
+    assert_int_equal(an_block_delete(b, &ctx, block_id(0), NULL, &d, &err), AN_OK);
     assert_int_equal(d.objects, 4);
     assert_false(tmpdir_has(&t, id));
     an_bucket_free(b);
@@ -342,6 +379,7 @@ int main(void)
         cmocka_unit_test(what_is_no_mark_is_replaced_only_on_request),
         cmocka_unit_test(a_mark_that_cannot_be_written_says_which),
         cmocka_unit_test(meta_goes_first_and_the_deletion_mark_last),
+        cmocka_unit_test(what_no_longer_holds_keeps_the_block),
         cmocka_unit_test(a_deletion_cut_off_anywhere_leaves_a_marked_partial_block),
         cmocka_unit_test(what_comes_late_goes_too_unless_it_never_ends),
         cmocka_unit_test(a_denied_deletion_says_so_and_keeps_the_mark),

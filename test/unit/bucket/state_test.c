@@ -674,6 +674,73 @@ static void a_missing_part_is_told_after_a_second_listing_and_only_once_asked_fo
     env_close(&e);
 }
 
+static void a_sync_that_does_not_fit_its_budget_says_so_with_numbers(void **state)
+{
+    (void)state;
+    env e;
+    an_err err;
+    an_snapshot *snap;
+    an_budget *budget = an_budget_new(512 << 10);
+
+    env_open(&e);
+    for (unsigned i = 0; i < 1000; i++) block_make(e.mem, i);
+    an_state_free(e.s);
+    e.opts.budget = budget;
+    e.s = an_state_new(&e.opts);
+    assert_int_equal(an_state_sync(e.s, &e.ctx, NOW, &snap, &err), AN_ELIMIT);
+    assert_non_null(strstr(err.msg, "of its 524288 bytes are in use"));
+    env_close(&e);
+    an_budget_free(budget);
+}
+
+static void put_meta_without_files(an_bucket *mem, unsigned i, const char *rest)
+{
+    char id[AN_ULID_TEXT + 1], doc[600];
+
+    (void)snprintf(doc, sizeof doc,
+                   "{\"ulid\":\"%s\",\"version\":1,\"minTime\":0,\"maxTime\":7200000,"
+                   "\"stats\":{\"numSamples\":1,\"numSeries\":1,\"numChunks\":%s},"
+                   "\"compaction\":{\"level\":2,\"sources\":[\"%s\"]},"
+                   "\"thanos\":{\"labels\":{\"a\":\"1\"}%s}}",
+                   block_text(i, id), rest[0] == '0' ? "0" : "1", id, rest + 1);
+    block_put(mem, i, "meta.json", doc);
+}
+
+/* As Thanos before 0.17 wrote it: no list of files, but without index or segments it holds nothing,
+ * and must not stand in for its sources. */
+static void without_a_list_of_files_index_and_segments_must_be_there(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *meta; /* chunks or none, the rest of the thanos section */
+        const char *gone, *missing;
+    } t[] = {
+        {"1", NULL, NULL},
+        {"1", "index", "index"},
+        {"1", "chunks/000001", "chunks/000001"},
+        {"0", "chunks/000001", NULL}, /* no samples */
+        {"1,\"segment_files\":[\"000001\"]", NULL, NULL},
+        {"1,\"segment_files\":[\"000001\"]", "chunks/000001", "chunks/000001"},
+        {"1,\"segment_files\":[\"000001\",\"000002\"]", NULL, "chunks/000002"},
+    };
+    env e;
+
+    for (size_t k = 0; k < sizeof t / sizeof *t; k++) {
+        env_open(&e);
+        block_make(e.mem, 0);
+        put_meta_without_files(e.mem, 0, t[k].meta);
+        if (t[k].gone != NULL) block_del(e.mem, 0, t[k].gone);
+        an_snapshot *snap = sync_now(&e);
+        const an_err *why = at(snap, 0)->incomplete;
+        assert_int_equal(at(snap, 0)->kind, AN_BLOCK_LOADED);
+        if ((why == NULL) != (t[k].missing == NULL)) fail_msg("case %zu", k);
+        if (why != NULL) assert_string_equal(why->object, t[k].missing);
+        if (why != NULL) assert_int_equal(e.c.lists, 2);
+        an_snapshot_free(snap);
+        env_close(&e);
+    }
+}
+
 static void fingerprints_and_counts_of_listings_tell_what_stays(void **state)
 {
     (void)state;
@@ -906,6 +973,8 @@ int main(void)
         cmocka_unit_test(one_unreadable_block_is_no_reason_to_stop),
         cmocka_unit_test(what_changes_during_a_sync_is_looked_at_twice),
         cmocka_unit_test(a_missing_part_is_told_after_a_second_listing_and_only_once_asked_for),
+        cmocka_unit_test(a_sync_that_does_not_fit_its_budget_says_so_with_numbers),
+        cmocka_unit_test(without_a_list_of_files_index_and_segments_must_be_there),
         cmocka_unit_test(fingerprints_and_counts_of_listings_tell_what_stays),
         cmocka_unit_test(many_reads_at_once_tell_the_same),
         cmocka_unit_test(whatever_operation_fails_the_next_sync_is_right),

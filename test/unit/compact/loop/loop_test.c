@@ -152,6 +152,13 @@ static size_t count_marks(bench *b, const char *details)
     return n;
 }
 
+static void put_text(bench *b, const char *key, const char *text)
+{
+    assert_int_equal(
+        an_bucket_put(b->c.bucket, &b->ctx, an_slice_str(key), an_slice_str(text), 0, &b->err),
+        AN_OK);
+}
+
 /* ---- ---- */
 
 static void an_iteration_ends_with_a_pass_that_found_nothing(void **state)
@@ -208,6 +215,33 @@ static void a_defect_stops_its_group_and_nothing_else(void **state)
     assert_non_null(strstr(b.err.msg, "pre compaction overlap check: overlaps found"));
     assert_int_equal(count_marks(&b, "source of compacted block"), 2);
     close_bench(&b);
+}
+
+/* Both are no meta.json today and will be none tomorrow: waiting for them would stop every group
+ * that has a gap in its plan. */
+static void a_meta_that_is_too_large_or_too_deep_stops_no_group(void **state)
+{
+    (void)state;
+    for (int k = 0; k < 2; k++) {
+        bench b;
+        char *doc = malloc(((size_t)17 << 20) + 1);
+        size_t n = k == 0 ? 3000 : (size_t)17 << 20;
+        assert_non_null(doc);
+        memset(doc, k == 0 ? '[' : ' ', n);
+        doc[n] = 0;
+        open_bench(&b, "compact", "c01-basic-8h");
+        assert_int_equal(an_bucket_del(b.c.bucket, &b.ctx,
+                                       AN_LIT("01DRFZGREGWA8CD6WDH5ZSQ6RQ/meta.json"), &b.err),
+                         AN_OK);
+        put_text(&b, "01DRFRN07811111111111111AA/meta.json", doc);
+        assert_int_equal(iterate(&b), AN_EHALT);
+        assert_int_equal(b.it.isolated, 1);
+        assert_int_equal(b.it.failed, 0);
+        assert_int_equal(b.it.compactions, 1);
+        assert_int_equal(logged(&b, "msg=\"group isolated\" cause=meta-corrupt"), 1);
+        close_bench(&b);
+        free(doc);
+    }
 }
 
 static void with_process_scope_nothing_goes_on_behind_the_first_defect(void **state)
@@ -377,13 +411,6 @@ static void a_sync_that_fails_is_told_as_upstream_tells_it(void **state)
     close_bench(&b);
 }
 
-static void put_text(bench *b, const char *key, const char *text)
-{
-    assert_int_equal(
-        an_bucket_put(b->c.bucket, &b->ctx, an_slice_str(key), an_slice_str(text), 0, &b->err),
-        AN_OK);
-}
-
 static void an_old_partial_upload_is_removed_once_two_listings_agree(void **state)
 {
     (void)state;
@@ -469,6 +496,7 @@ int main(void)
         cmocka_unit_test(an_iteration_ends_with_a_pass_that_found_nothing),
         cmocka_unit_test(groups_side_by_side_make_the_same_bucket),
         cmocka_unit_test(a_defect_stops_its_group_and_nothing_else),
+        cmocka_unit_test(a_meta_that_is_too_large_or_too_deep_stops_no_group),
         cmocka_unit_test(with_process_scope_nothing_goes_on_behind_the_first_defect),
         cmocka_unit_test(retention_marks_blocks_of_isolated_groups_too),
         cmocka_unit_test(sources_that_could_not_be_marked_are_marked_the_next_time),
