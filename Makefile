@@ -8,7 +8,7 @@ BUILD = cmake --preset $(1) $(CMAKE_ARGS) >build/$(1).configure.log 2>&1 || \
 
 all:
 	@tools/setup build
-	@mkdir -p build && $(call BUILD,release)
+	@mkdir -p build && $(call BUILD,release) --target anneal
 
 demo:
 	@tools/setup build demo
