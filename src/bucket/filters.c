@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bucket/filters.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,18 @@ const char *an_filter_state_name(an_filter_state s)
         [AN_SYNCED_PARQUET_MIGRATED] = "parquet-migrated",
     };
     return (unsigned)s < AN_SYNCED__COUNT ? names[s] : "?";
+}
+
+void an_filter_left_out(const an_filter_counts *counts, an_buf *out)
+{
+    bool first = true;
+
+    for (unsigned s = AN_SYNCED_LOADED + 1; s <= AN_SYNCED_DUPLICATE; s++) {
+        if (counts->synced[s] == 0) continue;
+        an_buf_printf(out, "%s%" PRIu64 " %s", first ? "" : ", ", counts->synced[s],
+                      an_filter_state_name((an_filter_state)s));
+        first = false;
+    }
 }
 
 /* ---- F1 to F4: one block at a time ---- */

@@ -13,6 +13,7 @@
  * arena. Threads: plain functions. */
 #pragma once
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "tsdb/labels/relabel.h"
 #include "tsdb/meta/marks.h"
@@ -72,6 +73,10 @@ AN_MUST_CHECK an_rc an_filters_run(an_arena *a, an_filter_block *blocks, size_t 
 
 /* F6 alone, for every group among blocks[0..n) with state LOADED. */
 void an_filter_covered(an_arena *a, an_filter_block *blocks, size_t n);
+
+/* Appends how many blocks were left out and why, "24 too-fresh, 2 duplicate"; nothing when none
+ * was. */
+void an_filter_left_out(const an_filter_counts *counts, an_buf *out);
 
 /* The labels that F5 removes: flag values split at commas, sorted, without repeats; empty flags do
  * not count, an empty name after a stray comma does. */

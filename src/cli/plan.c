@@ -153,9 +153,14 @@ static void print_text(an_command *c, planning *k)
     an_buf *out = &c->cli->out;
 
     for (size_t i = 0; i < k->list.n; i++) print_outcome(out, i + 1, &k->list.v[i]);
-    an_buf_printf(out, "%s%zu groups, %zu blocks: %zu step%s in the next pass\n",
-                  k->list.n > 0 ? "\n" : "", k->n_groups, k->view.n_loaded, k->list.n,
+    an_buf_printf(out, "%s%zu group%s, %zu block%s: %zu step%s in the next pass\n",
+                  k->list.n > 0 ? "\n" : "", k->n_groups, k->n_groups == 1 ? "" : "s",
+                  k->view.n_loaded, k->view.n_loaded == 1 ? "" : "s", k->list.n,
                   k->list.n == 1 ? "" : "s");
+    if (k->view.n_all == k->view.n_loaded) return;
+    an_buf_str(out, "left out: ");
+    an_filter_left_out(&k->view.counts, out);
+    an_buf_u8(out, '\n');
 }
 
 /* ---- JSON ---- */
@@ -252,6 +257,13 @@ static void print_json(an_command *c, planning *k)
     an_jsonw_uint(&w, k->n_groups);
     an_jsonw_key(&w, "blocks");
     an_jsonw_uint(&w, k->view.n_loaded);
+    an_jsonw_key(&w, "leftOut");
+    an_jsonw_begin_object(&w);
+    for (int i = AN_SYNCED_LOADED + 1; i <= AN_SYNCED_DUPLICATE; i++) {
+        an_jsonw_key(&w, an_filter_state_name((an_filter_state)i));
+        an_jsonw_uint(&w, k->view.counts.synced[i]);
+    }
+    an_jsonw_end_object(&w);
     an_jsonw_key(&w, "steps");
     an_jsonw_begin_array(&w);
     for (size_t i = 0; i < k->list.n; i++) json_outcome(&w, &k->list.v[i]);

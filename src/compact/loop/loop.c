@@ -150,9 +150,13 @@ static an_rc sync_bucket(an_loop *l, an_ctx *ctx, an_arena *a, an_view *v, an_er
     }
     const an_kv component[] = {AN_STR("component", "block.BaseFetcher"), {.key = NULL}};
     an_log log = an_log_with(l->o.log, component);
+    an_buf left_out;
+    an_buf_init(&left_out, 1024, NULL);
+    an_filter_left_out(&v->counts, &left_out);
     AN_LOG(&log, AN_LOG_INFO, "successfully synchronized block metadata", AN_TOOK(v->took_ns),
            AN_UINT("cached", v->n_all), AN_UINT("returned", v->n_loaded),
-           AN_UINT("partial", v->n_partials));
+           AN_UINT("partial", v->n_partials), AN_TEXT("left_out", an_buf_slice(&left_out)));
+    an_buf_deinit(&left_out);
     report_sync(l, v);
     return AN_OK;
 }
