@@ -153,6 +153,9 @@ an_rc an_command_bucket(an_command *c, bool required, an_bucket **out, an_err *e
     an_buf_init(&yaml, AN_CONTENT_MAX, NULL);
     AN_TRY(an_content_read(&c->cli->flags, "objstore.config",
                            required ? AN_CONTENT_REQUIRED : AN_CONTENT_OPTIONAL, &yaml, err));
+    AN_CHECK(
+        yaml.n > 0, err, AN_EINVALID,
+        "no bucket is configured: --objstore.config-file or --objstore.config says where it is");
     AN_LOG(&c->log, AN_LOG_INFO, "loading bucket configuration");
     AN_TRY(an_bucket_config_parse(c->a, an_buf_slice(&yaml), &config, err));
     AN_TRY(an_bucket_config_open(&config, NULL, out, err));

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "cli/notbuilt.h"
 #include "cli/version.h"
 
 enum { COLUMN_MAX = 30, INDENT = 2, PADDING = 2 };
@@ -84,15 +85,39 @@ static void flag_column(an_buf *out, const an_flag_def *d, bool letters)
     if (an_flag_repeats(d)) an_buf_str(out, " ...");
 }
 
+/* The help of a flag, of a command: with what is not built of it, NUL-terminated. */
+static const char *flag_text(an_buf *out, const an_flag_def *d)
+{
+    an_buf_clear(out);
+    an_buf_str(out, d->help);
+    an_not_built_note(out, d->name);
+    an_buf_u8(out, 0);
+    return (const char *)out->p;
+}
+
+static const char *command_text(an_buf *out, const an_cmd_def *c, an_slice name)
+{
+    an_buf_clear(out);
+    an_buf_slice_add(out, name);
+    an_buf_u8(out, 0);
+    const an_not_built *t = an_not_built_command((const char *)out->p);
+    an_buf_clear(out);
+    an_buf_str(out, c->help);
+    if (t != NULL) an_buf_str(out, " Not built yet.");
+    an_buf_u8(out, 0);
+    return (const char *)out->p;
+}
+
 /* The visible flags of n tables in two columns. */
 static void flag_rows(an_buf *out, const an_flag_def *const *tables, size_t n, size_t indent,
                       size_t width)
 {
     size_t column = 0;
     bool letters = false;
-    an_buf name;
+    an_buf name, text;
 
     an_buf_init(&name, 1 << 12, NULL);
+    an_buf_init(&text, 1 << 14, NULL);
     for (size_t i = 0; i < n; i++) {
         for (const an_flag_def *d = tables[i]; d != NULL && d->name != NULL; d++) {
             letters = letters || d->letter != 0;
@@ -118,11 +143,13 @@ static void flag_rows(an_buf *out, const an_flag_def *const *tables, size_t n, s
                 } else {
                     spaces(out, column - name.n + PADDING);
                 }
-                wrap(out, d->help, text_at, width > text_at + 20 ? width - text_at : 20);
+                wrap(out, flag_text(&text, d), text_at,
+                     width > text_at + 20 ? width - text_at : 20);
                 an_buf_u8(out, '\n');
             }
         }
     }
+    an_buf_deinit(&text);
     an_buf_deinit(&name);
 }
 
@@ -131,9 +158,10 @@ static void command_rows(an_buf *out, const an_cmd_def *c, const char *prefix, b
                          size_t width)
 {
     for (const an_cmd_def *s = c->subs; s != NULL && s->name != NULL; s++) {
-        an_buf name;
+        an_buf name, text;
         if (s->hidden) continue;
         an_buf_init(&name, 256, NULL);
+        an_buf_init(&text, 1 << 14, NULL);
         an_buf_printf(&name, "%s%s", prefix, s->name);
         if (s->subs != NULL) {
             an_buf_str(&name, " ");
@@ -143,13 +171,14 @@ static void command_rows(an_buf *out, const an_cmd_def *c, const char *prefix, b
             an_buf_slice_add(out, an_buf_slice(&name));
             summary(out, s);
             an_buf_str(out, "\n    ");
-            wrap(out, s->help, 4, width - 4);
+            wrap(out, command_text(&text, s, an_buf_slice(&name)), 4, width - 4);
             an_buf_str(out, "\n\n");
             if (with_flags && s->flags != NULL) {
                 flag_rows(out, &s->flags, 1, 4, width);
                 an_buf_u8(out, '\n');
             }
         }
+        an_buf_deinit(&text);
         an_buf_deinit(&name);
     }
 }
@@ -170,10 +199,15 @@ void an_help_usage(an_buf *out, const char *prog, const an_parse *p, size_t widt
 {
     const an_flag_def *tables[AN_CMD_DEPTH];
     const an_cmd_def *c = an_parse_cmd(p);
-    an_buf prefix;
+    an_buf prefix, text;
 
     usage_line(out, prog, p, c);
-    wrap(out, c->help, 0, width);
+    an_buf_init(&prefix, 256, NULL);
+    an_buf_init(&text, 1 << 14, NULL);
+    an_parse_cmd_name(&prefix, p);
+    wrap(out, command_text(&text, c, an_buf_slice(&prefix)), 0, width);
+    an_buf_deinit(&text);
+    an_buf_deinit(&prefix);
     an_buf_str(out, "\n\n\nFlags:\n");
     for (size_t i = 0; i < p->n_path; i++) tables[i] = p->path[i]->flags;
     flag_rows(out, tables, p->n_path, INDENT, width);
@@ -226,17 +260,19 @@ static void troff(an_buf *out, const char *text)
 
 static void man_flag(an_buf *out, const an_flag_def *d)
 {
-    an_buf name;
+    an_buf name, text;
 
     an_buf_init(&name, 1 << 12, NULL);
+    an_buf_init(&text, 1 << 14, NULL);
     flag_column(&name, d, false);
     an_buf_u8(&name, 0);
     an_buf_str(out, ".TP\n\\fB");
     troff(out, (const char *)name.p);
     an_buf_str(out, "\\fR\n");
-    troff(out, d->help);
+    troff(out, flag_text(&text, d));
     if (d->hidden) an_buf_str(out, " (Not shown in the help.)");
     an_buf_u8(out, '\n');
+    an_buf_deinit(&text);
     an_buf_deinit(&name);
 }
 
@@ -261,21 +297,23 @@ static void man_flags(an_buf *out, const an_flag_def *table)
 static void man_commands(an_buf *out, const an_cmd_def *c, const char *prefix)
 {
     for (const an_cmd_def *s = c->subs; s != NULL && s->name != NULL; s++) {
-        an_buf name;
+        an_buf name, text;
         if (s->hidden) continue;
         an_buf_init(&name, 256, NULL);
+        an_buf_init(&text, 1 << 14, NULL);
         an_buf_printf(&name, "%s%s", prefix, s->name);
         an_buf_str(out, ".SS \"");
         an_buf_slice_add(out, an_buf_slice(&name));
         summary(out, s);
         if (s->subs != NULL) an_buf_str(out, " <command>");
         an_buf_str(out, "\"\n");
-        troff(out, s->help);
+        troff(out, command_text(&text, s, an_buf_slice(&name)));
         an_buf_u8(out, '\n');
         man_flags(out, s->flags);
         an_buf_str(&name, " ");
         an_buf_u8(&name, 0);
         man_commands(out, s, (const char *)name.p);
+        an_buf_deinit(&text);
         an_buf_deinit(&name);
     }
 }
@@ -297,6 +335,7 @@ void an_help_man(an_buf *out, const char *prog, const an_cmd_def *program)
     an_buf_str(out, ".SH \"EXIT STATUS\"\n");
     troff(out, "0: all that could be done was done, or the run was interrupted by SIGTERM or "
                "SIGINT. 1: a wrong command line or configuration, or a run after which a group is "
-               "isolated or failed; all other work was finished before. 2: a wrong flag value.");
+               "isolated or failed; all other work was finished before. 2: a flag "
+               "value that cannot be read, or a required flag or subcommand that is missing.");
     an_buf_u8(out, '\n');
 }

@@ -63,6 +63,27 @@ static an_rc take_away(an_command *c, marking *k, const char *id, an_err *err)
     return AN_OK;
 }
 
+static an_rc seen(void *arg, const an_object *o, an_err *err)
+{
+    (void)o;
+    *(bool *)arg = true;
+    return AN_FAIL(err, AN_ECANCELED, "one object is enough");
+}
+
+/* A mark makes a folder of its own: a mistyped id must not leave a block of nothing but a mark. */
+static an_rc must_be_there(an_command *c, marking *k, const char *id, an_err *err)
+{
+    bool any = false;
+    an_slice prefix = an_slice_str(an_arena_printf(c->a, "%s/", id));
+    an_rc rc = an_bucket_list(k->bucket, &c->ctx, prefix, AN_LIT(""), seen, &any, err);
+
+    if (any) return AN_OK;
+    AN_CHECK(rc != AN_OK && rc != AN_ENOTFOUND, err, AN_ENOTFOUND,
+             "block %s is not in the bucket: nothing is marked", id);
+out:
+    return rc;
+}
+
 static an_rc put(an_command *c, marking *k, size_t i, const char *id, an_err *err)
 {
     an_mark m = {.kind = k->kind,
@@ -75,6 +96,7 @@ static an_rc put(an_command *c, marking *k, size_t i, const char *id, an_err *er
     an_rc rc;
 
     if (k->kind != AN_MARK_DELETION) m.reason = AN_LIT("manual");
+    if ((rc = must_be_there(c, k, id, err)) != AN_OK) return rc;
     rc = an_mark_put(k->bucket, &c->ctx, &m, AN_MARK_OVER_NOTHING, &how, err);
     if (rc != AN_OK) {
         an_err_wrap(err, "mark %s for %s", id, an_mark_file[k->kind]);

@@ -104,6 +104,20 @@ const an_not_built *an_not_built_command(const char *name)
     return NULL;
 }
 
+void an_not_built_note(an_buf *out, const char *name)
+{
+    bool first = true;
+
+    for (const an_not_built *t = an_not_built_table; t->name != NULL; t++) {
+        if (t->kind == AN_NOT_BUILT_COMMAND || t->kind == AN_NOT_BUILT_PLAN) continue;
+        if (strcmp(t->name, name) != 0) continue;
+        an_buf_str(out, first ? " Not built yet" : ",");
+        if (t->value != NULL) an_buf_printf(out, "%s %s", first ? ":" : "", t->value);
+        first = false;
+    }
+    if (!first) an_buf_u8(out, '.');
+}
+
 void an_not_built_print(an_buf *out)
 {
     unsigned flags = 0, commands = 0, plans = 0;

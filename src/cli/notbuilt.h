@@ -35,5 +35,9 @@ bool an_not_built_idle(const an_flags *fs, an_buf *out);
 /* The row of a command, or NULL. */
 const an_not_built *an_not_built_command(const char *name);
 
+/* Appends what the help adds to a flag that is not there yet, wholly or with some values; nothing
+ * for others. */
+void an_not_built_note(an_buf *out, const char *flag);
+
 /* Appends the table as lines, and its count as the last one. */
 void an_not_built_print(an_buf *out);

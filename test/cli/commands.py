@@ -144,6 +144,12 @@ class Mark(Bucket):
         self.assertEqual(files(self.dir), before)
         self.assertIn("already exists in bucket", p.stderr)
 
+    def test_a_block_that_is_not_there_is_not_marked(self):
+        before = files(self.dir)
+        p = self.tool("mark", "--id=01DRFRN078DJ1RR6HJ104575S2", "--marker=no-compact-mark.json", "--details=x", code=1)
+        self.assertIn("block 01DRFRN078DJ1RR6HJ104575S2 is not in the bucket", p.stderr)
+        self.assertEqual(files(self.dir), before)
+
     def test_a_mark_is_taken_away(self):
         before = files(self.dir)
         self.tool("mark", "--id=" + self.ID, "--marker=no-compact-mark.json", "--details=x")
@@ -211,6 +217,16 @@ class Plan(Bucket):
         self.assertEqual(p.returncode, 0, p.stderr)
         self.assertRegex(p.stdout, r"\A1\. compact  4 blocks, .* 0@\{cluster=\"eu1\", replica=\"0\"\}  2019-10-31T00:00:00Z to ")
         self.assertIn("   why: 4 blocks from 2019-10-31T00:00:00Z on are due in the range of 8h0m0s", p.stdout)
+
+    def test_blocks_that_are_left_out_are_counted_with_the_reason(self):
+        self.use("c01-basic-8h")
+        n = len(os.listdir(self.dir))
+        flags = ("--consistency-delay=876000h", "--downsampling.disable") # no block is old enough
+        p = run("plan", self.conf, *flags, cwd=self.tmp)
+        self.assertEqual(p.stdout, "0 groups, 0 blocks: 0 steps in the next pass\nleft out: %d too-fresh\n" % n)
+        self.assertEqual(self.plan(*flags)["leftOut"]["too-fresh"], n)
+        p = run("compact", self.conf, *flags, cwd=self.tmp)
+        self.assertIn('returned=0 partial=0 left_out="%d too-fresh"' % n, p.stderr)
 
     def test_an_isolated_group_is_told_with_its_cause(self):
         self.use("c14D-overlap-no-vertical")
@@ -343,6 +359,15 @@ class Texts(unittest.TestCase):
         p = run("--not-built")
         self.assertEqual(p.returncode, 0)
         self.assertRegex(p.stdout.splitlines()[-1], r"^not built yet: \d+ flags or values, \d+ commands, \d+ plans$")
+
+    def test_the_help_says_what_is_not_built(self):
+        text = " ".join(run("compact", "--help").stderr.split())
+        self.assertIn("Keep running and look for work again and again. Not built yet.", text)
+        self.assertIn("everything that can be undone. Not built yet: safe, all.", text)
+        self.assertIn("How many groups are compacted side by side, as far as memory allows. --", text)
+        for command, there in (("verify", 1), ("ls", 0)):
+            text = " ".join(run("tools", "bucket", command, "--help").stderr.split("Flags:")[0].split())
+            self.assertEqual(text.count("Not built yet."), there, text)
 
     def test_help_fits_the_width(self):
         for columns in (60, 100):

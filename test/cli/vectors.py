@@ -43,6 +43,9 @@ OTHERWISE = [
     (r"--(block-files-|compact.blocks-fetch-|downsample.)concurrency=(0|-1|9{20})$",
      "hangs or fails upstream as soon as there is work", 1,
      r'err="preparing compact command failed: flag --\S+ is -?\d+: it must be above 0"$'),
+    (r"^compact( --data-dir=| --data-dir -| --| --objstore.config=| --objstore.config-file=(empty.yml)?)?$",
+     "says that no bucket is configured, and with which flag it is", 1,
+     r'err="preparing compact command failed: no bucket is configured: --objstore.config-file or --objstore.config says'),
     (r"directory: nodir", "a bucket folder that is not there is no empty bucket", 1,
      r'err="preparing compact command failed: create FILESYSTEM client: .*nodir.*"$'),
 ]

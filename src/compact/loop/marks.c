@@ -47,12 +47,17 @@ an_rc an_loop_mark(an_loop *l, const an_log *log, const an_plan_block *b, const 
     if (how == AN_MARK_WRITTEN || how == AN_MARK_REPLACED) {
         if (written != NULL) *written = true;
         AN_LOG(log, AN_LOG_INFO, done_msg[kind], AN_STR("block", id),
-               AN_TEXT("details", what->details),
-               AN_BOOL("replaced_unreadable", how == AN_MARK_REPLACED));
+               AN_TEXT("details", what->details));
+        if (how == AN_MARK_REPLACED) {
+            AN_LOG(log, AN_LOG_WARN, "the new mark replaces one that nobody could read",
+                   AN_STR("block", id), AN_STR("mark", an_mark_file[kind]));
+        }
     } else {
         AN_LOG(log, AN_LOG_WARN, there_msg[kind], AN_STR("block", id),
-               AN_STR("err", how == AN_MARK_THERE ? "file already exists in bucket"
-                                                  : "a file that is no mark is there"));
+               AN_STR("err", how == AN_MARK_THERE
+                                 ? "file already exists in bucket: another compactor or an "
+                                   "operator has marked the block meanwhile"
+                                 : "a file that is no mark is there"));
     }
     return AN_OK;
 }
